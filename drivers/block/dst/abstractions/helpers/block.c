@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include "helpers.h"
+
+struct device *dstblk_helper_disk_to_dev(struct gendisk *disk)
+{
+	return disk_to_dev(disk);
+}
+
+struct gendisk *dstblk_helper_dev_to_disk(struct device *dev)
+{
+	return dev_to_disk(dev);
+}
+
+void dstblk_helper_bio_set_dev(struct bio *bio, struct block_device *bdev)
+{
+	bio_set_dev(bio, bdev);
+}
+
+sector_t dstblk_helper_bdev_nr_sectors(struct block_device *bdev)
+{
+	return bdev_nr_sectors(bdev);
+}
+
+unsigned int dstblk_helper_bdev_logical_block_size(struct block_device *bdev)
+{
+	return bdev_logical_block_size(bdev);
+}
+
+unsigned int dstblk_helper_bdev_physical_block_size(struct block_device *bdev)
+{
+	return bdev_physical_block_size(bdev);
+}
+
+unsigned int dstblk_helper_bdev_io_min(struct block_device *bdev)
+{
+	return bdev_io_min(bdev);
+}
+
+unsigned int dstblk_helper_bdev_io_opt(struct block_device *bdev)
+{
+	return bdev_io_opt(bdev);
+}
+
+unsigned int dstblk_helper_bdev_max_discard_sectors(struct block_device *bdev)
+{
+	return bdev_max_discard_sectors(bdev);
+}
+
+unsigned int dstblk_helper_bdev_discard_granularity(struct block_device *bdev)
+{
+	return bdev_discard_granularity(bdev);
+}
+
+unsigned int dstblk_helper_bdev_write_zeroes_sectors(struct block_device *bdev)
+{
+	return bdev_write_zeroes_sectors(bdev);
+}
+
+bool dstblk_helper_bdev_write_cache(struct block_device *bdev)
+{
+	return bdev_write_cache(bdev);
+}
+
+bool dstblk_helper_bdev_fua(struct block_device *bdev)
+{
+	return bdev_fua(bdev);
+}
+
+bool dstblk_helper_bdev_rot(struct block_device *bdev)
+{
+	return bdev_rot(bdev);
+}
+
+bool dstblk_helper_bdev_read_only(struct block_device *bdev)
+{
+	return bdev_read_only(bdev);
+}
+
+struct queue_limits dstblk_helper_queue_limits_start_update(struct request_queue *q)
+{
+	return queue_limits_start_update(q);
+}
+
+struct page *dstblk_helper_alloc_page(gfp_t gfp)
+{
+	return alloc_page(gfp);
+}
+
+void dstblk_helper_get_page(struct page *page)
+{
+	get_page(page);
+}
+
+void dstblk_helper_put_page(struct page *page)
+{
+	put_page(page);
+}
+
+int dstblk_helper_page_count(struct page *page)
+{
+	return page_count(page);
+}
+
+bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset)
+{
+	return sendpages_ok(page, len, offset);
+}

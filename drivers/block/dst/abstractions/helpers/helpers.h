@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * C helpers for the Rust abstractions: kernel inlines and macros, one by one.
+ * dstblk_helper_NAME() is NAME() and nothing else.
+ */
+#ifndef _DSTBLK_HELPERS_H
+#define _DSTBLK_HELPERS_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/mm.h>
+#include <linux/net.h>
+#include <linux/skbuff.h>
+#include <net/genetlink.h>
+#include <net/sock.h>
+
+/* block.c */
+struct device *dstblk_helper_disk_to_dev(struct gendisk *disk);
+struct gendisk *dstblk_helper_dev_to_disk(struct device *dev);
+void dstblk_helper_bio_set_dev(struct bio *bio, struct block_device *bdev);
+sector_t dstblk_helper_bdev_nr_sectors(struct block_device *bdev);
+unsigned int dstblk_helper_bdev_logical_block_size(struct block_device *bdev);
+unsigned int dstblk_helper_bdev_physical_block_size(struct block_device *bdev);
+unsigned int dstblk_helper_bdev_io_min(struct block_device *bdev);
+unsigned int dstblk_helper_bdev_io_opt(struct block_device *bdev);
+unsigned int dstblk_helper_bdev_max_discard_sectors(struct block_device *bdev);
+unsigned int dstblk_helper_bdev_discard_granularity(struct block_device *bdev);
+unsigned int dstblk_helper_bdev_write_zeroes_sectors(struct block_device *bdev);
+bool dstblk_helper_bdev_write_cache(struct block_device *bdev);
+bool dstblk_helper_bdev_fua(struct block_device *bdev);
+bool dstblk_helper_bdev_rot(struct block_device *bdev);
+bool dstblk_helper_bdev_read_only(struct block_device *bdev);
+struct queue_limits dstblk_helper_queue_limits_start_update(struct request_queue *q);
+struct page *dstblk_helper_alloc_page(gfp_t gfp);
+void dstblk_helper_get_page(struct page *page);
+void dstblk_helper_put_page(struct page *page);
+int dstblk_helper_page_count(struct page *page);
+bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset);
+
+/* net.c */
+typedef void (*dstblk_sk_callback)(struct sock *sk);
+struct net *dstblk_helper_get_net(struct net *net);
+void dstblk_helper_put_net(struct net *net);
+void dstblk_sk_prepare(struct sock *sk, bool reclaim);
+void dstblk_sk_set_callbacks(struct sock *sk, void *data, dstblk_sk_callback ready,
+			     dstblk_sk_callback state, dstblk_sk_callback space);
+void dstblk_sk_clear_callbacks(struct sock *sk);
+void *dstblk_sk_user_data(struct sock *sk);
+void dstblk_sk_want_space(struct socket *sock);
+void dstblk_sk_abort(struct socket *sock);
+void dstblk_helper_sock_hold(struct sock *sk);
+void dstblk_helper_sock_put(struct sock *sk);
+int dstblk_helper_sk_wmem_alloc_get(struct sock *sk);
+
+/* netlink.c */
+struct sk_buff *dstblk_helper_genlmsg_new(size_t payload, gfp_t flags);
+void dstblk_helper_genlmsg_end(struct sk_buff *skb, void *hdr);
+void dstblk_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr);
+int dstblk_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
+int dstblk_helper_genlmsg_multicast_netns(const struct genl_family *family, struct net *net,
+					  struct sk_buff *skb, u32 portid, unsigned int group,
+					  gfp_t flags);
+struct net *dstblk_helper_genl_info_net(struct genl_info *info);
+const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb);
+void dstblk_helper_nlmsg_free(struct sk_buff *skb);
+struct nlattr *dstblk_helper_nla_nest_start(struct sk_buff *skb, int attrtype);
+int dstblk_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *start);
+void dstblk_helper_nla_nest_cancel(struct sk_buff *skb, struct nlattr *start);
+struct net *dstblk_helper_sock_net(const struct sock *sk);
+
+/* task.c */
+unsigned int dstblk_helper_memalloc_noio_save(void);
+void dstblk_helper_memalloc_noio_restore(unsigned int flags);
+unsigned int dstblk_helper_memalloc_noreclaim_save(void);
+void dstblk_helper_memalloc_noreclaim_restore(unsigned int flags);
+unsigned long dstblk_helper_spin_lock_irqsave(spinlock_t *lock);
+void dstblk_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
+int dstblk_helper_raw_smp_processor_id(void);
+struct task_struct *dstblk_helper_get_task_struct(struct task_struct *task);
+
+#endif

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers of kernel interfaces that the kernel crate does not have yet.
+//!
+//! All `unsafe` code of the driver is in here, and so is all that knows the C API. Each module
+//! wraps one interface, knows nothing of network block devices, and is meant to be replaced by
+//! the kernel crate's own abstraction when there is one.
+
+#![allow(unsafe_code)]
+
+mod bindings;

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! DST: a network block device, client and server.
+//!
+//! See `Documentation/block/dst/` for the design and the protocol.
+
+#![deny(unsafe_code)]
+
+use kernel::prelude::*;
+
+mod abstractions;
+
+module! {
+    type: Dst,
+    name: "dst",
+    authors: ["The DST developers"],
+    description: "Network block device, client and server",
+    license: "GPL",
+}
+
+struct Dst;
+
+impl kernel::Module for Dst {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Dst)
+    }
+}
