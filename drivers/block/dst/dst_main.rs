@@ -8,7 +8,10 @@
 
 use kernel::prelude::*;
 
+#[allow(dead_code)]
 mod abstractions;
+#[allow(dead_code)]
+mod control;
 
 module! {
     type: Dst,

@@ -9,3 +9,17 @@
 #![allow(unsafe_code)]
 
 mod bindings;
+pub(crate) mod crc32c;
+pub(crate) mod kthread;
+pub(crate) mod lock;
+pub(crate) mod random;
+
+pub(crate) mod address;
+pub(crate) mod bio;
+pub(crate) mod block_status;
+pub(crate) mod fragment;
+pub(crate) mod iovec;
+pub(crate) mod memory;
+pub(crate) mod mempool;
+pub(crate) mod namespace;
+pub(crate) mod socket;

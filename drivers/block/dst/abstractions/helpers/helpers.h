@@ -41,11 +41,18 @@ bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset);
 typedef void (*dstblk_sk_callback)(struct sock *sk);
 struct net *dstblk_helper_get_net(struct net *net);
 void dstblk_helper_put_net(struct net *net);
+enum dstblk_event {
+	DSTBLK_EVENT_READABLE,
+	DSTBLK_EVENT_WRITABLE,
+	DSTBLK_EVENT_CHANGED,
+};
+
+/* Implemented in Rust; called under sk->sk_callback_lock, so it must not sleep. */
+void dstblk_socket_event(void *data, enum dstblk_event event);
+void dstblk_sk_reclassify(struct sock *sk);
 void dstblk_sk_prepare(struct sock *sk, bool reclaim);
-void dstblk_sk_set_callbacks(struct sock *sk, void *data, dstblk_sk_callback ready,
-			     dstblk_sk_callback state, dstblk_sk_callback space);
+void dstblk_sk_set_callbacks(struct sock *sk, void *data);
 void dstblk_sk_clear_callbacks(struct sock *sk);
-void *dstblk_sk_user_data(struct sock *sk);
 void dstblk_sk_want_space(struct socket *sock);
 void dstblk_sk_abort(struct socket *sock);
 void dstblk_helper_sock_hold(struct sock *sk);
@@ -75,6 +82,9 @@ unsigned int dstblk_helper_memalloc_noreclaim_save(void);
 void dstblk_helper_memalloc_noreclaim_restore(unsigned int flags);
 unsigned long dstblk_helper_spin_lock_irqsave(spinlock_t *lock);
 void dstblk_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
+bool dstblk_helper_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
+void dstblk_helper_set_current_state(unsigned int state);
+void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu);
 int dstblk_helper_raw_smp_processor_id(void);
 struct task_struct *dstblk_helper_get_task_struct(struct task_struct *task);
 

@@ -11,37 +11,44 @@
 
 #include "helpers.h"
 
+enum dstblk_sk_family {
+	DSTBLK_SK_INET,
+	DSTBLK_SK_INET6,
+	DSTBLK_SK_UNIX,
+	DSTBLK_SK_FAMILIES,
+};
+
 /*
  * User space holds these locks while it takes page faults, and a page fault may
  * need a block device, which may need one of our sockets: a different lock, and
  * lockdep has to know.
  */
-static struct lock_class_key dstblk_sk_key[3];
-static struct lock_class_key dstblk_slock_key[3];
+static struct lock_class_key dstblk_sk_key[DSTBLK_SK_FAMILIES];
+static struct lock_class_key dstblk_slock_key[DSTBLK_SK_FAMILIES];
 
-static void dstblk_sk_reclassify(struct sock *sk)
+static enum dstblk_sk_family dstblk_sk_family(const struct sock *sk)
 {
-	static const char * const names[3] = {
+	switch (sk->sk_family) {
+	case AF_INET6:
+		return DSTBLK_SK_INET6;
+	case AF_UNIX:
+		return DSTBLK_SK_UNIX;
+	default:
+		return DSTBLK_SK_INET;
+	}
+}
+
+/* Only for a socket that nobody else has seen: this initialises its lock. */
+void dstblk_sk_reclassify(struct sock *sk)
+{
+	static const char * const names[] = {
 		"sk_lock-AF_INET-DST", "sk_lock-AF_INET6-DST", "sk_lock-AF_UNIX-DST",
 	};
-	static const char * const slock_names[3] = {
+	static const char * const slock_names[] = {
 		"slock-AF_INET-DST", "slock-AF_INET6-DST", "slock-AF_UNIX-DST",
 	};
-	int i;
+	enum dstblk_sk_family i = dstblk_sk_family(sk);
 
-	switch (sk->sk_family) {
-	case AF_INET:
-		i = 0;
-		break;
-	case AF_INET6:
-		i = 1;
-		break;
-	case AF_UNIX:
-		i = 2;
-		break;
-	default:
-		return;
-	}
 	sock_lock_init_class_and_name(sk, slock_names[i], &dstblk_slock_key[i],
 				      names[i], &dstblk_sk_key[i]);
 }
@@ -57,6 +64,44 @@ void dstblk_helper_put_net(struct net *net)
 }
 
 /*
+ * What a family's sockets call before they call us. All sockets that the kernel
+ * creates in a family have the same callbacks.
+ */
+static struct dstblk_sk_defaults {
+	dstblk_sk_callback ready;
+	dstblk_sk_callback state;
+	dstblk_sk_callback space;
+} dstblk_sk_defaults[DSTBLK_SK_FAMILIES];
+
+static void dstblk_sk_event(struct sock *sk, enum dstblk_event event)
+{
+	uintptr_t data;
+
+	read_lock_bh(&sk->sk_callback_lock);
+	data = (uintptr_t)sk->sk_user_data & SK_USER_DATA_PTRMASK;
+	if (data)
+		dstblk_socket_event((void *)data, event);
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void dstblk_sk_data_ready(struct sock *sk)
+{
+	dstblk_sk_event(sk, DSTBLK_EVENT_READABLE);
+}
+
+static void dstblk_sk_write_space(struct sock *sk)
+{
+	if (sk_stream_is_writeable(sk) && sk->sk_socket)
+		clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	dstblk_sk_event(sk, DSTBLK_EVENT_WRITABLE);
+}
+
+static void dstblk_sk_state_change(struct sock *sk)
+{
+	dstblk_sk_event(sk, DSTBLK_EVENT_CHANGED);
+}
+
+/*
  * Make a new socket fit for a block device: no allocation of its may start
  * I/O, it never uses the task's page fragment (which may be in use when
  * writeback interrupts a sendmsg()), small frames leave at once, and if
@@ -64,44 +109,53 @@ void dstblk_helper_put_net(struct net *net)
  */
 void dstblk_sk_prepare(struct sock *sk, bool reclaim)
 {
-	dstblk_sk_reclassify(sk);
 	sk->sk_allocation = GFP_NOIO;
 	sk->sk_use_task_frag = false;
 	if (reclaim)
 		sk_set_memalloc(sk);
-	if (sk->sk_protocol == IPPROTO_TCP && sk->sk_family != AF_UNIX)
+	if (sk_is_tcp(sk)) {
 		tcp_sock_set_nodelay(sk);
+		tcp_sock_set_syncnt(sk, 1);
+	}
 }
 
 /*
- * The callbacks that were there are left uncalled while ours are installed:
- * nobody else waits on a kernel socket.
+ * From now on @data hears of what happens to @sk. A socket that this one
+ * accepts inherits the callbacks, but not the data.
  */
-void dstblk_sk_set_callbacks(struct sock *sk, void *data, dstblk_sk_callback ready,
-			     dstblk_sk_callback state, dstblk_sk_callback space)
+void dstblk_sk_set_callbacks(struct sock *sk, void *data)
 {
+	struct dstblk_sk_defaults *defaults = &dstblk_sk_defaults[dstblk_sk_family(sk)];
+
 	write_lock_bh(&sk->sk_callback_lock);
-	sk->sk_user_data = data;
-	sk->sk_data_ready = ready;
-	sk->sk_state_change = state;
-	sk->sk_write_space = space;
+	if (sk->sk_data_ready != dstblk_sk_data_ready) {
+		defaults->ready = sk->sk_data_ready;
+		defaults->state = sk->sk_state_change;
+		defaults->space = sk->sk_write_space;
+	}
+	__rcu_assign_sk_user_data_with_flags(sk, data, SK_USER_DATA_NOCOPY);
+	sk->sk_data_ready = dstblk_sk_data_ready;
+	sk->sk_state_change = dstblk_sk_state_change;
+	sk->sk_write_space = dstblk_sk_write_space;
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
 /*
- * Once this returns, no callback has the data any more: they look at it under
- * the lock that is taken here.
+ * Once this returns, nothing calls into this module or uses the data any more:
+ * that is done under the lock that is taken here.
  */
 void dstblk_sk_clear_callbacks(struct sock *sk)
 {
-	write_lock_bh(&sk->sk_callback_lock);
-	sk->sk_user_data = NULL;
-	write_unlock_bh(&sk->sk_callback_lock);
-}
+	struct dstblk_sk_defaults *defaults = &dstblk_sk_defaults[dstblk_sk_family(sk)];
 
-void *dstblk_sk_user_data(struct sock *sk)
-{
-	return sk->sk_user_data;
+	write_lock_bh(&sk->sk_callback_lock);
+	if (sk->sk_data_ready == dstblk_sk_data_ready) {
+		sk->sk_user_data = NULL;
+		sk->sk_data_ready = defaults->ready;
+		sk->sk_state_change = defaults->state;
+		sk->sk_write_space = defaults->space;
+	}
+	write_unlock_bh(&sk->sk_callback_lock);
 }
 
 /* Ask for sk_write_space() to be called when there is room again. */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/cpumask.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/smp.h>
@@ -38,6 +41,23 @@ unsigned long dstblk_helper_spin_lock_irqsave(spinlock_t *lock)
 void dstblk_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 {
 	spin_unlock_irqrestore(lock, flags);
+}
+
+bool dstblk_helper_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags)
+{
+	return spin_trylock_irqsave(lock, *flags);
+}
+
+void dstblk_helper_set_current_state(unsigned int state)
+{
+	set_current_state(state);
+}
+
+/* Have a thread that was not woken yet run on @cpu if that is possible. */
+void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu)
+{
+	if (cpu < nr_cpu_ids && cpu_possible(cpu))
+		kthread_affine_preferred(task, cpumask_of(cpu));
 }
 
 int dstblk_helper_raw_smp_processor_id(void)

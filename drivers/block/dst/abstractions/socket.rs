@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernel stream sockets that never block for data.
+//!
+//! C headers: [`include/linux/net.h`](srctree/include/linux/net.h),
+//! [`include/net/sock.h`](srctree/include/net/sock.h)
+
+use super::{
+    address::{
+        Address,
+        Family,
+        MAX_LEN, //
+    },
+    bindings,
+    iovec::{
+        Gather,
+        Scatter, //
+    },
+    memory::ReserveScope,
+    namespace::Namespace, //
+};
+use core::{
+    mem::MaybeUninit,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// What a socket tells its owner.
+///
+/// All methods are called in softirq or process context, with a lock of the socket held: they must
+/// not sleep and not call the socket, only note what happened and have the work done elsewhere.
+/// They may be called without need.
+pub(crate) trait Events: Send + Sync + 'static {
+    /// There is something to receive, or to accept.
+    fn readable(&self);
+
+    /// There is room to send again.
+    fn writable(&self);
+
+    /// The connection was made, was shut down or failed.
+    fn changed(&self);
+}
+
+/// A stream socket of the kernel's own: not subject to what the current task may do.
+///
+/// # Invariants
+///
+/// `sock` is valid and owned by `self`. If `events` is set, the socket's user data points to what
+/// is in the box.
+pub(crate) struct Socket {
+    sock: NonNull<bindings::socket>,
+    reclaim: bool,
+    events: Option<KBox<Arc<dyn Events>>>,
+    _net: Namespace,
+}
+
+// SAFETY: A socket is not tied to a thread.
+unsafe impl Send for Socket {}
+
+// SAFETY: All that is called through a shared reference takes the socket's own lock.
+unsafe impl Sync for Socket {}
+
+impl Socket {
+    /// Creates a socket of the family of `address`.
+    ///
+    /// If `reclaim`, the socket is one that memory reclaim depends on: it may use the reserves.
+    fn new(net: &Namespace, family: Family, reclaim: bool) -> Result<Self> {
+        let protocol = match family {
+            Family::V4 | Family::V6 => bindings::IPPROTO_TCP as c_int,
+            Family::Unix => 0,
+        };
+        let mut sock = ptr::null_mut();
+
+        // SAFETY: `net` is valid, `sock` is valid for writes.
+        to_result(unsafe {
+            bindings::sock_create_kern(
+                net.as_ptr(),
+                family.number().into(),
+                bindings::sock_type_SOCK_STREAM as c_int,
+                protocol,
+                &mut sock,
+            )
+        })?;
+
+        // INVARIANT: `sock` was just created and nobody else has it.
+        let socket = Self {
+            sock: NonNull::new(sock).ok_or(ENOMEM)?,
+            reclaim,
+            events: None,
+            _net: net.clone(),
+        };
+        // SAFETY: The socket is valid, and nobody else has seen it.
+        unsafe { bindings::dstblk_sk_reclassify(socket.sk()) };
+        socket.prepare();
+        Ok(socket)
+    }
+
+    /// Makes a new socket fit for a block device.
+    fn prepare(&self) {
+        // SAFETY: The socket is valid.
+        unsafe { bindings::dstblk_sk_prepare(self.sk(), self.reclaim) };
+    }
+
+    /// Returns the `struct sock`.
+    fn sk(&self) -> *mut bindings::sock {
+        // SAFETY: By the type invariants, the socket is valid; its `sk` is set for as long as it is
+        // not released.
+        unsafe { (*self.sock.as_ptr()).sk }
+    }
+
+    /// Connects to `address`. Process context; sleeps until the other side has answered, or for
+    /// as long as TCP tries (about three seconds).
+    ///
+    /// The socket may use the memory reserves, see [`ReserveScope`].
+    ///
+    /// # Errors
+    ///
+    /// What `connect(2)` returns.
+    pub(crate) fn connect(net: &Namespace, address: &Address) -> Result<Self> {
+        let socket = Self::new(net, address.family(), true)?;
+        let mut raw = RawAddress::from(address);
+
+        // SAFETY: The socket is valid, and `raw` for reads of the length that goes with it.
+        to_result(unsafe {
+            bindings::kernel_connect(socket.sock.as_ptr(), raw.as_mut_ptr(), raw.len(), 0)
+        })?;
+        Ok(socket)
+    }
+
+    /// Binds a new socket to `address` and listens. Process context.
+    ///
+    /// # Errors
+    ///
+    /// What `bind(2)` and `listen(2)` return.
+    pub(crate) fn listen(net: &Namespace, address: &Address, backlog: u16) -> Result<Self> {
+        let socket = Self::new(net, address.family(), false)?;
+        let mut raw = RawAddress::from(address);
+
+        if address.family() != Family::Unix {
+            // SAFETY: The socket is valid.
+            unsafe { bindings::sock_set_reuseaddr(socket.sk()) };
+        }
+        // SAFETY: The socket is valid, and `raw` for reads of the length that goes with it.
+        to_result(unsafe {
+            bindings::kernel_bind(socket.sock.as_ptr(), raw.as_mut_ptr(), raw.len())
+        })?;
+        // SAFETY: The socket is valid.
+        to_result(unsafe { bindings::kernel_listen(socket.sock.as_ptr(), backlog.into()) })?;
+        Ok(socket)
+    }
+
+    /// Accepts a connection. Process context; does not wait.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if there is none, otherwise what `accept(2)` returns.
+    pub(crate) fn accept(&self) -> Result<Self> {
+        let mut sock = ptr::null_mut();
+
+        // SAFETY: The socket is valid, `sock` is valid for writes.
+        to_result(unsafe {
+            bindings::kernel_accept(
+                self.sock.as_ptr(),
+                &mut sock,
+                bindings::SOCK_NONBLOCK as c_int,
+            )
+        })?;
+
+        // INVARIANT: `sock` was just created and nobody else has it.
+        let socket = Self {
+            sock: NonNull::new(sock).ok_or(ENOMEM)?,
+            reclaim: self.reclaim,
+            events: None,
+            _net: self._net.clone(),
+        };
+        // It has inherited the callbacks of the listening socket, but not the data.
+        // SAFETY: The socket is valid.
+        unsafe { bindings::dstblk_sk_clear_callbacks(socket.sk()) };
+        socket.prepare();
+        Ok(socket)
+    }
+
+    /// Has `events` told of what happens from now on. What happened before has to be looked for.
+    pub(crate) fn set_events(&mut self, events: Arc<dyn Events>) -> Result {
+        let mut events = KBox::new(events, GFP_KERNEL)?;
+        let data: *mut Arc<dyn Events> = &mut *events;
+
+        self.clear_events();
+        // SAFETY: The socket is valid. The data is until `clear_events()`, which is called before
+        // the box is dropped: the box is stored right below.
+        unsafe { bindings::dstblk_sk_set_callbacks(self.sk(), data.cast()) };
+
+        // INVARIANT: The user data points into this box.
+        self.events = Some(events);
+        Ok(())
+    }
+
+    /// Ends what [`Self::set_events`] began. No call is under way when this returns.
+    fn clear_events(&mut self) {
+        // SAFETY: The socket is valid.
+        unsafe { bindings::dstblk_sk_clear_callbacks(self.sk()) };
+        self.events = None;
+    }
+
+    /// Sends from the beginning of `data` what there is room for, without copying it where that is
+    /// possible; returns how many bytes that were. Process context; does not wait for room.
+    ///
+    /// `more` says that more will follow at once, so that a packet need not leave yet.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if there is no room; [`Events::writable`] is called when there is. All other
+    /// errors are final.
+    pub(crate) fn send(&self, data: &Gather<'_>, more: bool) -> Result<usize> {
+        let mut msg = Message::new(bindings::ITER_SOURCE, data.as_slice(), data.bytes());
+        let mut flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
+
+        if data.spliceable() {
+            flags |= bindings::MSG_SPLICE_PAGES;
+        }
+        if more {
+            flags |= bindings::MSG_MORE;
+        }
+        msg.set_flags(flags);
+
+        let _reserve = self.reclaim.then(ReserveScope::new);
+
+        // SAFETY: The socket is valid; the message and the memory it points to are for the
+        // duration of the call, and pages that the socket refers to afterwards have a reference
+        // count of their own.
+        let sent = unsafe { bindings::sock_sendmsg(self.sock.as_ptr(), msg.as_mut_ptr()) };
+        count(sent)
+    }
+
+    /// Receives into `data` what is there; returns how many bytes that were, 0 when the other
+    /// side has closed the connection. Process context; does not wait for data.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if there is nothing; [`Events::readable`] is called when there is. All other
+    /// errors are final.
+    pub(crate) fn receive(&self, data: &Scatter<'_>) -> Result<usize> {
+        let mut msg = Message::new(bindings::ITER_DEST, data.as_slice(), data.bytes());
+
+        self.receive_message(&mut msg)
+    }
+
+    /// Like [`Self::receive`], into a buffer.
+    pub(crate) fn receive_bytes(&self, buffer: &mut [u8]) -> Result<usize> {
+        let vector = bindings::kvec {
+            iov_base: buffer.as_mut_ptr().cast(),
+            iov_len: buffer.len(),
+        };
+        let mut msg = Message::empty();
+
+        // SAFETY: The message is valid for writes, and so is the buffer until after the call below.
+        unsafe {
+            bindings::iov_iter_kvec(msg.iter(), bindings::ITER_DEST, &vector, 1, buffer.len())
+        };
+        self.receive_message(&mut msg)
+    }
+
+    /// Like [`Self::receive`], but up to `len` bytes and to nowhere.
+    pub(crate) fn discard(&self, len: usize) -> Result<usize> {
+        let mut msg = Message::empty();
+
+        // SAFETY: The message is valid for writes.
+        unsafe { bindings::iov_iter_discard(msg.iter(), bindings::ITER_DEST, len) };
+        self.receive_message(&mut msg)
+    }
+
+    /// Receives into what `msg` points to.
+    fn receive_message(&self, msg: &mut Message) -> Result<usize> {
+        let flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
+
+        // SAFETY: The socket is valid; the message and the memory it points to are for the
+        // duration of the call.
+        count(unsafe {
+            bindings::sock_recvmsg(self.sock.as_ptr(), msg.as_mut_ptr(), flags as c_int)
+        })
+    }
+
+    /// Shuts the connection down in both directions. Calls that are under way return, the other
+    /// side sees the end of the stream.
+    pub(crate) fn shutdown(&self) {
+        // SAFETY: The socket is valid. There is nothing to do about a failure: it means that the
+        // socket was not connected.
+        unsafe {
+            bindings::kernel_sock_shutdown(
+                self.sock.as_ptr(),
+                bindings::sock_shutdown_cmd_SHUT_RDWR,
+            )
+        };
+    }
+
+    /// Closes the connection at once, throwing away what was not sent, and returns what is left
+    /// of it.
+    pub(crate) fn abort(self) -> Remains {
+        let sk = self.sk();
+
+        // SAFETY: The socket is valid.
+        unsafe {
+            bindings::sock_hold(sk);
+            bindings::dstblk_sk_abort(self.sock.as_ptr());
+        }
+        drop(self);
+
+        // INVARIANT: The reference was taken above.
+        Remains(sk)
+    }
+
+    /// Returns the address of the other side.
+    pub(crate) fn peer(&self) -> Result<Address> {
+        let mut raw = RawAddress::zeroed();
+
+        // SAFETY: The socket is valid, `raw` is large enough for all addresses.
+        let len = unsafe { bindings::kernel_getpeername(self.sock.as_ptr(), raw.as_name_ptr()) };
+        Address::from_bytes(raw.bytes(count(len)?)?)
+    }
+
+    /// Returns the network namespace it belongs to.
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self._net
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.clear_events();
+        // SAFETY: By the type invariants, the socket is owned by `self`.
+        unsafe { bindings::sock_release(self.sock.as_ptr()) };
+    }
+}
+
+/// What is left of a socket that was closed: the network may still be sending from the memory
+/// that was given to it.
+///
+/// # Invariants
+///
+/// The pointer is valid, and `self` owns a reference to it.
+pub(crate) struct Remains(*mut bindings::sock);
+
+// SAFETY: A `struct sock` is not tied to a thread.
+unsafe impl Send for Remains {}
+
+impl Remains {
+    /// Returns whether packets of the socket are still on their way through this machine.
+    pub(crate) fn sending(&self) -> bool {
+        // SAFETY: By the type invariants, the pointer is valid.
+        unsafe { bindings::sk_wmem_alloc_get(self.0) > 0 }
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, `self` owns a reference.
+        unsafe { bindings::sock_put(self.0) };
+    }
+}
+
+/// A `struct msghdr`.
+struct Message(MaybeUninit<bindings::msghdr>);
+
+impl Message {
+    /// Returns a message without data.
+    fn empty() -> Self {
+        Self(MaybeUninit::zeroed())
+    }
+
+    /// Returns a message of `pieces`, which have to outlive it and to hold `bytes`.
+    fn new(direction: u32, pieces: &[bindings::bio_vec], bytes: usize) -> Self {
+        let mut msg = Self::empty();
+
+        // SAFETY: The message is valid for writes; the pieces are valid for reads.
+        unsafe {
+            bindings::iov_iter_bvec(
+                msg.iter(),
+                direction,
+                pieces.as_ptr(),
+                pieces.len() as c_ulong,
+                bytes,
+            )
+        };
+        msg
+    }
+
+    fn set_flags(&mut self, flags: u32) {
+        // SAFETY: All zeroes are a valid `struct msghdr`, and that is what it began as.
+        unsafe { (*self.0.as_mut_ptr()).msg_flags = flags };
+    }
+
+    fn iter(&mut self) -> *mut bindings::iov_iter {
+        // SAFETY: The field is inside of the allocation.
+        unsafe { &raw mut (*self.0.as_mut_ptr()).msg_iter }
+    }
+
+    fn as_mut_ptr(&mut self) -> *mut bindings::msghdr {
+        self.0.as_mut_ptr()
+    }
+}
+
+/// Memory for a `struct sockaddr_*`, aligned as C wants it.
+#[repr(C, align(8))]
+struct RawAddress {
+    bytes: [u8; MAX_LEN],
+    len: usize,
+}
+
+impl RawAddress {
+    fn zeroed() -> Self {
+        Self {
+            bytes: [0; MAX_LEN],
+            len: MAX_LEN,
+        }
+    }
+
+    fn as_mut_ptr(&mut self) -> *mut bindings::sockaddr_unsized {
+        self.bytes.as_mut_ptr().cast()
+    }
+
+    fn as_name_ptr(&mut self) -> *mut bindings::sockaddr {
+        self.bytes.as_mut_ptr().cast()
+    }
+
+    fn len(&self) -> c_int {
+        self.len as c_int
+    }
+
+    fn bytes(&self, len: usize) -> Result<&[u8]> {
+        self.bytes.get(..len).ok_or(EINVAL)
+    }
+}
+
+impl From<&Address> for RawAddress {
+    fn from(address: &Address) -> Self {
+        let mut raw = Self::zeroed();
+        let bytes = address.as_bytes();
+
+        raw.bytes
+            .iter_mut()
+            .zip(bytes)
+            .for_each(|(to, from)| *to = *from);
+        raw.len = bytes.len();
+        raw
+    }
+}
+
+/// Turns what a C function returned into a number of bytes.
+fn count(ret: c_int) -> Result<usize> {
+    to_result(ret)?;
+    Ok(ret as usize)
+}
+
+/// Called by the socket callbacks in `helpers/net.c`.
+///
+/// # Safety
+///
+/// `data` must be what was given to `dstblk_sk_set_callbacks()`, and the caller must hold the lock
+/// that `dstblk_sk_clear_callbacks()` takes.
+#[no_mangle]
+unsafe extern "C" fn dstblk_socket_event(data: *mut c_void, event: bindings::dstblk_event) {
+    // SAFETY: By the requirements of this function and the type invariants of `Socket`, this is
+    // the box of the socket, which is not dropped before `dstblk_sk_clear_callbacks()` returned.
+    let events = unsafe { &*data.cast::<Arc<dyn Events>>() };
+
+    match event {
+        bindings::dstblk_event_DSTBLK_EVENT_READABLE => events.readable(),
+        bindings::dstblk_event_DSTBLK_EVENT_WRITABLE => events.writable(),
+        _ => events.changed(),
+    }
+}
