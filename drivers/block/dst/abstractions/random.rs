@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random numbers fit for cryptography.
+//!
+//! C header: [`include/linux/random.h`](srctree/include/linux/random.h)
+
+use super::bindings;
+
+/// Returns `N` random bytes.
+///
+/// It may be called in any context, but not before the generator was seeded, which it long is
+/// when modules are loaded.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+
+    // SAFETY: `bytes` is valid for writes of its length.
+    unsafe { bindings::get_random_bytes(bytes.as_mut_ptr().cast(), bytes.len()) };
+    bytes
+}
