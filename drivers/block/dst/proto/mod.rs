@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The protocol, free of anything of the kernel.
+//!
+//! Frames, arithmetic of pages and runs, the index of what is under way, credits, and the state
+//! machines of sessions, connections and keepalive. Nothing here does I/O, allocates, takes a lock
+//! or reads a clock. The same files are compiled into the module and, by Cargo, into the library
+//! `dst-proto`, which is where the tests are; hence all paths are relative and nothing of the
+//! `kernel` crate is used.
+//!
+//! The specification is [`Documentation/block/dst/protocol.rst`].
+//!
+//! [`Documentation/block/dst/protocol.rst`]: srctree/Documentation/block/dst/protocol.rst
+
+pub mod access;
+pub mod attribute;
+pub mod backoff;
+pub mod connection;
+pub mod credits;
+pub mod fence;
+pub mod frame;
+pub mod geometry;
+pub mod hello;
+pub mod inflight;
+pub mod job;
+pub mod keepalive;
+pub mod limits;
+pub mod name;
+pub mod negotiate;
+pub mod opcode;
+pub mod pages;
+pub mod request;
+pub mod ring;
+pub mod run;
+pub mod session;
+pub mod status;
+pub mod units;
