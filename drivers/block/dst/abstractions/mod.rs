@@ -15,7 +15,9 @@ pub(crate) mod lock;
 pub(crate) mod random;
 
 pub(crate) mod address;
+pub(crate) mod bdev;
 pub(crate) mod bio;
+pub(crate) mod bio_set;
 pub(crate) mod block_status;
 pub(crate) mod fragment;
 pub(crate) mod iovec;

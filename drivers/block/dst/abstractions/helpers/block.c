@@ -77,6 +77,27 @@ bool dstblk_helper_bdev_read_only(struct block_device *bdev)
 	return bdev_read_only(bdev);
 }
 
+bool dstblk_helper_bdev_nowait(struct block_device *bdev)
+{
+	return bdev_nowait(bdev);
+}
+
+bool dstblk_helper_bdev_is_zoned(struct block_device *bdev)
+{
+	return bdev_is_zoned(bdev);
+}
+
+unsigned int dstblk_helper_bdev_max_segments(struct block_device *bdev)
+{
+	return bdev_max_segments(bdev);
+}
+
+/* The longest request that the device of @bdev takes as one, in sectors. */
+unsigned int dstblk_bdev_max_sectors(struct block_device *bdev)
+{
+	return queue_max_sectors(bdev_get_queue(bdev));
+}
+
 struct queue_limits dstblk_helper_queue_limits_start_update(struct request_queue *q)
 {
 	return queue_limits_start_update(q);
