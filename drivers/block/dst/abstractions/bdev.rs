@@ -143,7 +143,10 @@ impl Device {
         // SAFETY: By the type invariants, the device is valid; its number never changes.
         let dev = unsafe { (*self.as_ptr()).bd_dev };
 
-        (dev >> bindings::MINORBITS, dev & ((1 << bindings::MINORBITS) - 1))
+        (
+            dev >> bindings::MINORBITS,
+            dev & ((1 << bindings::MINORBITS) - 1),
+        )
     }
 
     /// Returns whether the hardware, or what stands for it, is still there.

@@ -93,9 +93,7 @@ impl Command {
 
         match self {
             Self::Read => bindings::req_op_REQ_OP_READ,
-            Self::Write { fua } => {
-                bindings::req_op_REQ_OP_WRITE | bindings::REQ_SYNC | fua_if(fua)
-            }
+            Self::Write { fua } => bindings::req_op_REQ_OP_WRITE | bindings::REQ_SYNC | fua_if(fua),
             Self::Flush => bindings::req_op_REQ_OP_WRITE | bindings::REQ_PREFLUSH,
             Self::Discard => bindings::req_op_REQ_OP_DISCARD,
             Self::WriteZeroes { fua, no_unmap } => {
@@ -433,8 +431,7 @@ fn add_pages(bio: NonNull<bindings::bio>, pages: &[Page], len: u64) -> bool {
             break;
         }
         // SAFETY: The bio is valid and not submitted yet, the page is valid.
-        let added =
-            unsafe { bindings::bio_add_page(bio.as_ptr(), page.as_ptr(), now as u32, 0) };
+        let added = unsafe { bindings::bio_add_page(bio.as_ptr(), page.as_ptr(), now as u32, 0) };
         if added as u64 != now {
             return false;
         }
