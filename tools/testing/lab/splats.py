@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Recognise a kernel that complains, in the text of its console."""
+
+import re
+
+from lab.guest.init import MARK
+
+_SPLAT = re.compile(
+    r"BUG:|WARNING:|Oops|Kernel panic|general protection fault|KASAN:|UBSAN:|KCSAN:"
+    r"|ODEBUG:|INFO: task .* blocked|INFO: rcu|suspicious RCU usage"
+    r"|possible (recursive|circular|irq lock inversion)|bad unlock balance|held lock freed"
+    r"|inconsistent lock state|sleeping function called|scheduling while atomic"
+    r"|refcount_t:|list_(add|del) corruption|unable to handle|panicked at|soft lockup"
+    r"|hard LOCKUP|Bad page (state|map)|stack-protector|Objects remaining in|still has objects"
+    r"|self-detected stall|hung_task"
+)
+
+# Lines of a report worth quoting after the one that matched.
+_CONTEXT = 40
+
+
+def find(console: str) -> list[str]:
+    """Complaints made since user space started, each with what follows it.
+
+    What the kernel says about its own early boot is not our doing (User Mode
+    Linux cannot boot under lockdep without a report).
+    """
+    lines = console.split("\n")
+    start = 0
+    for number, line in enumerate(lines):
+        if MARK in line:
+            start = number
+    found = []
+    quoted = -1
+    for number in range(start, len(lines)):
+        if number > quoted and _SPLAT.search(lines[number]):
+            quoted = number + _CONTEXT
+            found.append("\n".join(lines[number:quoted]))
+    return found
