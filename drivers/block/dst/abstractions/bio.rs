@@ -10,7 +10,10 @@ use super::{
 };
 use core::{
     mem::ManuallyDrop,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -156,6 +159,71 @@ impl Bio {
 impl Drop for Bio {
     fn drop(&mut self) {
         self.end_by_ref(BlockStatus::Io);
+    }
+}
+
+/// Bios in the order in which they came. Putting one in needs no memory.
+///
+/// # Invariants
+///
+/// `first` is null or the first of a list, connected by `bi_next`, of bios that are ours to end; if
+/// it is not null, `last` is the last one of them.
+pub(crate) struct List {
+    first: *mut bindings::bio,
+    last: *mut bindings::bio,
+}
+
+// SAFETY: This is a list of owned bios.
+unsafe impl Send for List {}
+
+impl List {
+    /// Returns a list without bios.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: `first` is null.
+        Self {
+            first: ptr::null_mut(),
+            last: ptr::null_mut(),
+        }
+    }
+
+    /// Adds a bio as the last one.
+    pub(crate) fn push(&mut self, bio: Bio) {
+        let bio = ManuallyDrop::new(bio).0.as_ptr();
+
+        // SAFETY: The bio is valid and ours, which includes its list pointer, and so is, by the
+        // type invariants, the last one.
+        unsafe {
+            (*bio).bi_next = ptr::null_mut();
+            if self.first.is_null() {
+                self.first = bio;
+            } else {
+                (*self.last).bi_next = bio;
+            }
+        }
+        // INVARIANT: The bio was connected to the list at its end.
+        self.last = bio;
+    }
+
+    /// Takes the first bio.
+    pub(crate) fn pop(&mut self) -> Option<Bio> {
+        let bio = NonNull::new(self.first)?;
+
+        // SAFETY: By the type invariants, the bio is valid and ours.
+        // INVARIANT: The first bio is taken out of the list.
+        self.first = unsafe { (*bio.as_ptr()).bi_next };
+        // SAFETY: As above. Whoever ends a bio must not leave it pointing to another one.
+        unsafe { (*bio.as_ptr()).bi_next = ptr::null_mut() };
+
+        // INVARIANT: It was ours to end.
+        Some(Bio(bio))
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        while let Some(bio) = self.pop() {
+            drop(bio);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod bindings;
 pub(crate) mod crc32c;
+pub(crate) mod disk;
 pub(crate) mod kthread;
 pub(crate) mod lock;
 pub(crate) mod random;

@@ -300,20 +300,20 @@ impl Socket {
         };
     }
 
-    /// Closes the connection at once, throwing away what was not sent, and returns what is left
-    /// of it.
-    pub(crate) fn abort(self) -> Remains {
-        let sk = self.sk();
-
+    /// Breaks the connection at once and throws away what was not sent yet.
+    ///
+    /// The network may still be sending from memory that was given to the socket: see
+    /// [`Self::sending`].
+    pub(crate) fn abort(&self) {
         // SAFETY: The socket is valid.
-        unsafe {
-            bindings::sock_hold(sk);
-            bindings::dstblk_sk_abort(self.sock.as_ptr());
-        }
-        drop(self);
+        unsafe { bindings::dstblk_sk_abort(self.sock.as_ptr()) };
+    }
 
-        // INVARIANT: The reference was taken above.
-        Remains(sk)
+    /// Returns whether the network, or the other side of a UNIX-domain socket, still refers to
+    /// memory that was sent from.
+    pub(crate) fn sending(&self) -> bool {
+        // SAFETY: The socket is valid.
+        unsafe { bindings::sk_wmem_alloc_get(self.sk()) > 0 }
     }
 
     /// Returns the address of the other side.
@@ -336,32 +336,6 @@ impl Drop for Socket {
         self.clear_events();
         // SAFETY: By the type invariants, the socket is owned by `self`.
         unsafe { bindings::sock_release(self.sock.as_ptr()) };
-    }
-}
-
-/// What is left of a socket that was closed: the network may still be sending from the memory
-/// that was given to it.
-///
-/// # Invariants
-///
-/// The pointer is valid, and `self` owns a reference to it.
-pub(crate) struct Remains(*mut bindings::sock);
-
-// SAFETY: A `struct sock` is not tied to a thread.
-unsafe impl Send for Remains {}
-
-impl Remains {
-    /// Returns whether packets of the socket are still on their way through this machine.
-    pub(crate) fn sending(&self) -> bool {
-        // SAFETY: By the type invariants, the pointer is valid.
-        unsafe { bindings::sk_wmem_alloc_get(self.0) > 0 }
-    }
-}
-
-impl Drop for Remains {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants, `self` owns a reference.
-        unsafe { bindings::sock_put(self.0) };
     }
 }
 

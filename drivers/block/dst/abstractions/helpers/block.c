@@ -12,6 +12,11 @@ struct gendisk *dstblk_helper_dev_to_disk(struct device *dev)
 	return dev_to_disk(dev);
 }
 
+unsigned int dstblk_helper_disk_openers(struct gendisk *disk)
+{
+	return disk_openers(disk);
+}
+
 void dstblk_helper_bio_set_dev(struct bio *bio, struct block_device *bdev)
 {
 	bio_set_dev(bio, bdev);

@@ -17,6 +17,7 @@
 /* block.c */
 struct device *dstblk_helper_disk_to_dev(struct gendisk *disk);
 struct gendisk *dstblk_helper_dev_to_disk(struct device *dev);
+unsigned int dstblk_helper_disk_openers(struct gendisk *disk);
 void dstblk_helper_bio_set_dev(struct bio *bio, struct block_device *bdev);
 sector_t dstblk_helper_bdev_nr_sectors(struct block_device *bdev);
 unsigned int dstblk_helper_bdev_logical_block_size(struct block_device *bdev);
@@ -59,8 +60,6 @@ void dstblk_sk_set_callbacks(struct sock *sk, void *data);
 void dstblk_sk_clear_callbacks(struct sock *sk);
 void dstblk_sk_want_space(struct socket *sock);
 void dstblk_sk_abort(struct socket *sock);
-void dstblk_helper_sock_hold(struct sock *sk);
-void dstblk_helper_sock_put(struct sock *sk);
 int dstblk_helper_sk_wmem_alloc_get(struct sock *sk);
 
 /* netlink.c */

@@ -164,21 +164,20 @@ void dstblk_sk_want_space(struct socket *sock)
 	set_bit(SOCK_NOSPACE, &sock->flags);
 }
 
-/* Let go of all that is queued for sending when the socket is released. */
+/*
+ * Break a connection. Connecting to nowhere is how a TCP socket is made to
+ * reset the connection and to let go of all that it has queued. A UNIX-domain
+ * socket queues nothing itself: what it sent is with the peer until that closes.
+ */
 void dstblk_sk_abort(struct socket *sock)
 {
-	if (sock->sk->sk_family != AF_UNIX)
-		sock_no_linger(sock->sk);
-}
+	struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 
-void dstblk_helper_sock_hold(struct sock *sk)
-{
-	sock_hold(sk);
-}
-
-void dstblk_helper_sock_put(struct sock *sk)
-{
-	sock_put(sk);
+	if (sk_is_tcp(sock->sk))
+		kernel_connect(sock, (struct sockaddr_unsized *)&nowhere, sizeof(nowhere),
+			       O_NONBLOCK);
+	else
+		kernel_sock_shutdown(sock, SHUT_RDWR);
 }
 
 int dstblk_helper_sk_wmem_alloc_get(struct sock *sk)
