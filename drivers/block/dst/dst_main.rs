@@ -12,6 +12,11 @@ use kernel::prelude::*;
 mod abstractions;
 #[allow(dead_code)]
 mod control;
+#[allow(dead_code)]
+mod pool;
+// Also a crate of its own, which uses all of it and of which all of it is public.
+#[allow(dead_code, unreachable_pub)]
+mod proto;
 
 module! {
     type: Dst,

@@ -159,6 +159,12 @@ impl Current {
         unsafe { bindings::kthread_should_stop() }
     }
 
+    /// Lets other tasks run if they have waited long enough.
+    pub(crate) fn give_way(&self) {
+        // SAFETY: There are no requirements to call this in process context.
+        unsafe { bindings::cond_resched() };
+    }
+
     /// Sleeps until `ready` returns true or the thread is asked to return.
     ///
     /// Whoever makes the condition true has to wake the thread afterwards. The condition is only

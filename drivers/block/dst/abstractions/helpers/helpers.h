@@ -87,6 +87,7 @@ unsigned long dstblk_helper_spin_lock_irqsave(spinlock_t *lock);
 void dstblk_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 bool dstblk_helper_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
 void dstblk_helper_set_current_state(unsigned int state);
+int dstblk_helper_cond_resched(void);
 void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu);
 int dstblk_helper_raw_smp_processor_id(void);
 struct task_struct *dstblk_helper_get_task_struct(struct task_struct *task);

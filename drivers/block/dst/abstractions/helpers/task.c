@@ -53,6 +53,11 @@ void dstblk_helper_set_current_state(unsigned int state)
 	set_current_state(state);
 }
 
+int dstblk_helper_cond_resched(void)
+{
+	return cond_resched();
+}
+
 /* Have a thread that was not woken yet run on @cpu if that is possible. */
 void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu)
 {

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The threads that do all the work that is not done in the context of who asks for it.
+//!
+//! One [`Pool`] is shared by all storages and exports. It consists of slots with a queue each; the
+//! first of them, as many as there are to be, have a thread. A job goes into the queue of the
+//! thread whose home is the processor it was scheduled on, because its data is in the cache there.
+//! If that thread is busy another one that has nothing to do is woken and steals the job, so that
+//! nothing waits behind a thread that takes long as long as there is another.
+//!
+//! Locks: [`Pool::threads`] (a mutex, for changes of the number) is never taken by a job. The
+//! lock of a slot is a leaf: only the scheduler is called with it held, to wake a thread. No lock
+//! at all is held while a job runs.
+
+mod job;
+mod slot;
+mod stage;
+mod worker;
+
+use crate::abstractions::{
+    kthread::Thread,
+    lock::{
+        new_spinlock_irq,
+        SpinLockIrq, //
+    }, //
+};
+use core::ops::Deref;
+use kernel::{
+    cpu::nr_cpu_ids,
+    list::ListArc,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        barrier::smp_mb,
+        new_condvar,
+        new_mutex,
+        Arc,
+        CondVar,
+        Mutex, //
+    }, //
+};
+use slot::{
+    Push,
+    Slot, //
+};
+use stage::Stage;
+
+pub(crate) use job::{
+    Job,
+    Work, //
+};
+
+/// The smallest limit of the number of threads, for machines with few processors.
+const LIMIT_MIN: u32 = 16;
+
+/// The largest limit of the number of threads.
+pub(crate) const LIMIT_MAX: u32 = 1024;
+
+/// How many threads there may be for each processor.
+const LIMIT_PER_CPU: u32 = 4;
+
+/// A set of threads that run jobs.
+#[pin_data]
+pub(crate) struct Pool {
+    slots: Pin<KVBox<[Slot]>>,
+    /// How many slots jobs are given to; all of these have a thread. Zero once the pool is closed.
+    active: Atomic<u32>,
+    /// How many threads have nothing to do. Never less than those whose slot says so.
+    idle: Atomic<i32>,
+    /// The threads, in the order of their slots.
+    #[pin]
+    threads: Mutex<KVec<Thread>>,
+    /// Taken to tell of the end of a job that was cancelled.
+    #[pin]
+    end: SpinLockIrq<()>,
+    /// Notified when a job that was cancelled has ended.
+    #[pin]
+    ended: CondVar,
+}
+
+/// What a pool is doing.
+pub(crate) struct Stats {
+    /// How many threads there are.
+    pub(crate) threads: u32,
+    /// How many there may be.
+    pub(crate) limit: u32,
+    /// How many of them run a job.
+    pub(crate) busy: u32,
+    /// How many jobs wait for a thread.
+    pub(crate) queued: u32,
+    /// How many jobs were run.
+    pub(crate) jobs: u64,
+}
+
+/// Who has a running pool. Dropping it stops all threads.
+///
+/// It must not be dropped by a job. Jobs that are scheduled afterwards do not run.
+pub(crate) struct Owner(Arc<Pool>);
+
+impl Pool {
+    /// Makes a pool of as many threads as there are processors.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pool::resize`].
+    pub(crate) fn start() -> Result<Owner> {
+        let cpus = nr_cpu_ids();
+        let limit = cpus
+            .saturating_mul(LIMIT_PER_CPU)
+            .clamp(LIMIT_MIN, LIMIT_MAX);
+        let slots = KVBox::pin_slice(|_| Slot::new(), limit as usize, GFP_KERNEL)?;
+        let pool = Owner(Arc::pin_init(
+            pin_init!(Self {
+                slots,
+                active: Atomic::new(0),
+                idle: Atomic::new(0),
+                threads <- new_mutex!(KVec::new(), "Pool::threads"),
+                end <- new_spinlock_irq!((), "Pool::end"),
+                ended <- new_condvar!("Pool::ended"),
+            }),
+            GFP_KERNEL,
+        )?);
+
+        pool.resize(cpus.min(limit))?;
+        Ok(pool)
+    }
+
+    /// Returns how many threads there may be.
+    pub(crate) fn limit(&self) -> u32 {
+        // The limit was a `u32` when the slots were allocated.
+        self.slots.len() as u32
+    }
+
+    /// Changes the number of threads.
+    ///
+    /// When it returns, the new threads run and the others are gone; if it fails there are as
+    /// many as before. Jobs go on meanwhile, and those that wait for a thread that leaves are
+    /// passed on. It waits for the jobs of leaving threads, so it must not be called by a job.
+    /// This sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `ERANGE` if `threads` is zero or more than [`Pool::limit`].
+    /// - `ENOMEM` if there is not enough memory.
+    /// - `EINTR` if the calling task is being killed.
+    pub(crate) fn resize(self: &Arc<Self>, threads: u32) -> Result {
+        if threads == 0 || threads > self.limit() {
+            return Err(ERANGE);
+        }
+
+        let mut running = self.threads.lock();
+        let before = running.len();
+
+        for (index, slot) in self
+            .slots
+            .iter()
+            .enumerate()
+            .take(threads as usize)
+            .skip(before)
+        {
+            if let Err(error) = self.add(&mut running, index, slot) {
+                running.truncate(before);
+                return Err(error);
+            }
+        }
+        self.settle(&mut running, threads);
+        Ok(())
+    }
+
+    /// Returns what the pool is doing.
+    pub(crate) fn stats(&self) -> Stats {
+        let threads = self.active.load(Relaxed);
+        let idle = u32::try_from(self.idle.load(Relaxed)).unwrap_or(0);
+
+        Stats {
+            threads,
+            limit: self.limit(),
+            busy: threads.saturating_sub(idle),
+            queued: self.slots.iter().map(Slot::length).sum(),
+            jobs: self.slots.iter().map(Slot::done).sum(),
+        }
+    }
+
+    /// Starts the thread of `slot`, which is the one after those of `running`.
+    fn add(self: &Arc<Self>, running: &mut KVec<Thread>, index: usize, slot: &Slot) -> Result {
+        // There is a preference for each of the first processors, and none for further threads.
+        let cpu = u32::try_from(index).ok();
+        let pool = self.clone();
+
+        running.reserve(1, GFP_KERNEL)?;
+
+        let thread = Thread::prepare(fmt!("dst/{}", index), cpu, move |current| {
+            worker::run(&pool, index, current);
+        })?;
+
+        slot.occupy(thread.task().clone());
+        running.push(thread.start(), GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Gives jobs to the first `threads` threads only and waits until the others are gone.
+    fn settle(&self, running: &mut KVec<Thread>, threads: u32) {
+        self.active.store(threads, Release);
+        running.truncate(threads as usize);
+    }
+
+    /// Puts `job` into the queue of a thread and wakes one that will run it.
+    ///
+    /// It may be called in any context.
+    fn enqueue(&self, mut job: ListArc<Job>) {
+        let cpu = job.cpu() as usize;
+
+        // A slot without a thread was seen by who looked at an old number of threads: the
+        // number changes first.
+        let home = loop {
+            let active = self.active();
+            let Some(home) = cpu.checked_rem(active.len()) else {
+                return;
+            };
+            let Some(slot) = active.get(home) else {
+                return;
+            };
+
+            match slot.push(job) {
+                Push::Woken => return,
+                Push::Queued => break home,
+                Push::Vacant(back) => job = back,
+            }
+        };
+
+        // Pairs with the barrier of a thread that wants to sleep: either that thread is seen
+        // here, or it sees the job.
+        smp_mb();
+        if self.idle.load(Relaxed) > 0 {
+            self.others(home).any(Slot::wake);
+        }
+    }
+
+    /// Returns the slots that jobs are given to.
+    fn active(&self) -> &[Slot] {
+        self.slots
+            .get(..self.active.load(Acquire) as usize)
+            .unwrap_or_default()
+    }
+
+    /// Returns the slots that jobs are given to, without that of number `index` and beginning
+    /// with the one that follows it.
+    fn others(&self, index: usize) -> impl Iterator<Item = &Slot> {
+        let active = self.active();
+        let before = active.get(..index).unwrap_or(active);
+        let after = active.get(index + 1..).unwrap_or_default();
+
+        Iterator::chain(after.iter(), before)
+    }
+
+    /// Waits until the job of `stage`, which was cancelled, does not run. This sleeps.
+    fn wait_for_end(&self, stage: &Stage) {
+        let mut end = self.end.lock();
+
+        while stage.is_running() {
+            self.ended.wait(&mut end);
+        }
+    }
+
+    /// Tells who waits for it that the run of a job that was cancelled has ended.
+    fn announce_end(&self) {
+        // Who has seen the job run is waiting when the lock is free.
+        drop(self.end.lock());
+        self.ended.notify_all();
+    }
+}
+
+impl Deref for Owner {
+    type Target = Arc<Pool>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.settle(&mut self.threads.lock(), 0);
+    }
+}
