@@ -76,6 +76,12 @@ impl Prefix {
     ///
     /// See [`PrefixError`].
     pub fn new(address: IpAddr, len: u8) -> Result<Self, PrefixError> {
+        // IPv4 in IPv6 clothes: those bits are the first 96.
+        let (address, len) = match (address.to_canonical(), len.checked_sub(96)) {
+            (plain, Some(len)) if plain.is_ipv4() != address.is_ipv4() => (plain, len),
+            (_, _) => (address, len),
+        };
+
         if len > width(address) {
             return Err(PrefixError::Length);
         }
@@ -165,6 +171,15 @@ pub fn rights(peer: Peer, rules: &[Rule]) -> Rights {
         .filter(|rule| rule.prefix.contains(address))
         .max_by_key(|rule| (rule.prefix.len, core::cmp::Reverse(rule.rights)))
         .map_or(Rights::None, |rule| rule.rights)
+}
+
+/// The address that these bytes stand for, in network order; an IPv4 address has four, an IPv6
+/// address 16 of them.
+pub fn address(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
+        return Some(IpAddr::from(bytes));
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
 }
 
 /// Bits in an address of this family.

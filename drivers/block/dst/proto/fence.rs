@@ -25,9 +25,10 @@ pub struct KnownSession {
     /// The highest generation it has seen in that epoch for the connection of the hello; 0 is
     /// none.
     pub generation: Generation,
-    /// Requests of all connections of the session that are not done.
-    pub session_inflight: u32,
-    /// Requests of all earlier generations of the connection of the hello that are not done.
+    /// Requests of older epochs, of all connections, that are not done.
+    pub older_inflight: u32,
+    /// Requests of this epoch, of earlier generations of the connection of the hello, that are not
+    /// done.
     pub connection_inflight: u32,
     /// Whether the session was opened for writing.
     pub write: bool,
@@ -48,7 +49,7 @@ pub enum Writer {
 /// What a fence has to wait for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Scope {
-    /// All connections of the session; they are cut.
+    /// All older epochs of the session; all their connections are cut.
     Session,
     /// The earlier generations of this connection only; they are cut.
     Connection(u16),
@@ -61,8 +62,9 @@ pub enum Decision {
     Accept,
     /// Cut what is older, wait until all its requests are done, and welcome it then.
     ///
-    /// The new stamp has to be recorded *before* the wait begins, so that what is even older is
-    /// refused meanwhile.
+    /// Recording the new stamp and cutting have to be one step for other hellos of the session,
+    /// before the wait begins: what has been cut accepts no further request, so that the counts
+    /// can only fall, and what is even older is refused meanwhile.
     Fence(Scope),
     /// Refuse it with this status.
     Refuse(Status),
@@ -103,6 +105,10 @@ pub fn decide(
     }
     if hello.stamp.epoch < known.epoch || hello.stamp.generation <= known.generation {
         return Decision::Refuse(Status::Stale);
+    }
+    // The hello that raised the epoch may still be waiting; nobody overtakes it.
+    if known.older_inflight != 0 {
+        return Decision::Fence(Scope::Session);
     }
     match known.generation {
         Generation(0) => Decision::Accept,
@@ -151,12 +157,10 @@ impl Fence {
             return FenceState::Superseded;
         }
 
-        let left = match self.scope {
-            Scope::Session => known.session_inflight,
-            Scope::Connection(_) => known.connection_inflight,
-        };
-
-        match left {
+        match known
+            .older_inflight
+            .saturating_add(known.connection_inflight)
+        {
             0 => FenceState::Done,
             left => FenceState::Draining(left),
         }

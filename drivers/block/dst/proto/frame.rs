@@ -13,7 +13,7 @@ use zerocopy::little_endian::{
     U64, //
 };
 use zerocopy::{
-    FromBytes as _,
+    transmute,
     IntoBytes as _, //
 };
 use zerocopy_derive::{
@@ -80,8 +80,6 @@ struct RawHeader {
     fields: RawFields,
     crc: U32,
 }
-
-const _: () = assert!(size_of::<RawHeader>() == HEADER_SIZE);
 
 /// A header whose fields are all known to make sense together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -215,11 +213,8 @@ impl Header {
             generation: self.stamp.generation.0.into(),
         };
         let crc = crc32c(fields.as_bytes()).into();
-        let mut bytes = [0; HEADER_SIZE];
 
-        // The sizes are equal, see the assertion above.
-        let _ = RawHeader { fields, crc }.write_to(&mut bytes);
-        bytes
+        transmute!(RawHeader { fields, crc })
     }
 
     /// Reads a header.
@@ -228,9 +223,7 @@ impl Header {
     ///
     /// See [`DecodeError`]; none of them allows to go on with the connection.
     pub fn decode(bytes: &[u8; HEADER_SIZE], crc32c: Crc32c) -> Result<Self, DecodeError> {
-        let Ok(RawHeader { fields, crc }) = RawHeader::read_from_bytes(bytes) else {
-            return Err(DecodeError::Magic);
-        };
+        let RawHeader { fields, crc } = transmute!(*bytes);
 
         if fields.magic != MAGIC {
             return Err(DecodeError::Magic);

@@ -7,8 +7,8 @@ use zerocopy::little_endian::{
     U64, //
 };
 use zerocopy::{
-    FromBytes as _,
-    IntoBytes as _, //
+    transmute,
+    FromBytes as _, //
 };
 use zerocopy_derive::{
     FromBytes,
@@ -21,6 +21,7 @@ use zerocopy_derive::{
 use super::units::{
     Sectors,
     MAX_FRAME_SECTORS,
+    MAX_RUN_PAGES,
     PAGE_SECTORS,
     PAGE_SIZE,
     SECTOR_SIZE, //
@@ -28,6 +29,9 @@ use super::units::{
 
 /// Bytes that a geometry takes.
 pub const GEOMETRY_SIZE: usize = 48;
+
+/// Size of the largest disk: its end in bytes fits into 63 bits.
+const MAX_SECTORS: u64 = (1 << 63) / SECTOR_SIZE as u64 - 1;
 
 /// A geometry as on the wire.
 #[derive(FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
@@ -45,8 +49,6 @@ pub(super) struct RawGeometry {
     flags: U32,
     reserved: U32,
 }
-
-const _: () = assert!(size_of::<RawGeometry>() == GEOMETRY_SIZE);
 
 /// Properties of a disk.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -166,6 +168,15 @@ impl core::fmt::Display for GeometryError {
 }
 
 impl Geometry {
+    /// Credits that the costliest READ or WRITE takes.
+    #[inline]
+    pub fn max_cost(&self) -> u32 {
+        // A run that starts within a page touches one more.
+        let pages = (self.max_frame_sectors.0 / PAGE_SECTORS).saturating_add(1);
+
+        pages.min(MAX_RUN_PAGES)
+    }
+
     /// Sectors in a logical block.
     #[inline]
     pub fn block_sectors(&self) -> u32 {
@@ -199,7 +210,7 @@ impl Geometry {
             return Err(GeometryError::PhysicalBlock);
         }
         if self.sectors.checked_rem(u64::from(self.block_sectors())) != Some(0)
-            || self.sectors > i64::MAX as u64 / u64::from(SECTOR_SIZE)
+            || self.sectors > MAX_SECTORS
         {
             return Err(GeometryError::Size);
         }
@@ -216,11 +227,7 @@ impl Geometry {
 
     /// The geometry as on the wire, for the payload of an EVENT.
     pub fn encode(&self) -> [u8; GEOMETRY_SIZE] {
-        let mut bytes = [0; GEOMETRY_SIZE];
-
-        // The sizes are equal, see the assertion above.
-        let _ = RawGeometry::from(self).write_to(&mut bytes);
-        bytes
+        transmute!(RawGeometry::from(self))
     }
 
     /// Reads and checks the geometry at the beginning of the payload of an EVENT.

@@ -20,7 +20,10 @@ use super::run::{
     Run, //
 };
 use super::status::Status;
-use super::units::Sectors;
+use super::units::{
+    Sectors,
+    MAX_RUN_PAGES, //
+};
 
 /// What is wrong with a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -92,18 +95,18 @@ impl fmt::Display for Violation {
 
 /// The cost in credits of a request, sane or not.
 ///
-/// A request that is going to be refused takes what its sectors would need, and never more than a
-/// frame can: its payload has to be taken in, and its credits are given back with the refusal.
-/// Returns [`None`] for a frame that is no request of the data path.
+/// A READ or WRITE costs the pages that it touches, but at least one and at most as many as a run
+/// can have, so that what is going to be refused has a cost, too: it is given back with the
+/// refusal. Returns [`None`] for a frame that is no request of the data path.
 pub fn cost(header: &Header) -> Option<u32> {
     if header.reply {
         return None;
     }
     match header.opcode {
         Opcode::Read | Opcode::Write => {
-            let pages = Extent::new(header.sector, header.sectors).map_or(1, |e| e.pages());
+            let extent = Extent::new(header.sector, header.sectors);
 
-            Some(pages)
+            Some(extent.map_or(1, |extent| extent.pages().min(MAX_RUN_PAGES)))
         }
         Opcode::Flush | Opcode::Discard | Opcode::WriteZeroes => Some(1),
         Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => None,

@@ -4,7 +4,10 @@
 
 use core::fmt;
 
-use super::geometry::Geometry;
+use super::geometry::{
+    DiskFlags,
+    Geometry, //
+};
 use super::hello::{
     Hello,
     Welcome, //
@@ -12,8 +15,7 @@ use super::hello::{
 use super::status::Status;
 use super::units::{
     BootId,
-    Uuid,
-    MAX_RUN_PAGES, //
+    Uuid, //
 };
 
 /// The version of the protocol that this code speaks.
@@ -127,7 +129,7 @@ pub enum HelloFault {
     ReadOnly,
     /// The connection's number is not below the number of connections.
     Connection,
-    /// More connections than the server allows.
+    /// The connection's number is beyond what the server allows.
     Connections,
     /// The epoch or the generation is zero.
     Stamp,
@@ -190,7 +192,7 @@ impl Terms {
         if hello.connection >= hello.connections {
             return Err(HelloFault::Connection);
         }
-        if hello.connections > self.max_connections.min(MAX_CONNECTIONS) {
+        if hello.connection >= self.max_connections.min(MAX_CONNECTIONS) {
             return Err(HelloFault::Connections);
         }
         if hello.stamp.epoch.0 == 0 || hello.stamp.generation.0 == 0 {
@@ -260,9 +262,10 @@ pub enum WelcomeFault {
     Identity,
     /// The disk is smaller than it was.
     Shrunk,
-    /// Block sizes are not what they were.
+    /// The logical block is not what it was.
     Blocks,
-    /// A limit or a property is worse than what the device was made with.
+    /// A limit or a property is worse than what the device was made with: requests may already be
+    /// under way that rely on it.
     Limits,
     /// The client wants to write, the export is read-only.
     ReadOnly,
@@ -334,7 +337,7 @@ impl Expectation<'_> {
         if hello.write && welcome.geometry.is_read_only() {
             return Err(WelcomeFault::ReadOnly);
         }
-        if welcome.window < MAX_RUN_PAGES.saturating_add(1) {
+        if welcome.window < welcome.geometry.max_cost() {
             return Err(WelcomeFault::Window);
         }
         if !KEEPALIVE_MS.contains(&welcome.keepalive_ms) {
@@ -378,10 +381,15 @@ impl Known {
         if new.sectors < old.sectors {
             return Err(WelcomeFault::Shrunk);
         }
-        if new.logical_block != old.logical_block || new.physical_block != old.physical_block {
+        if new.logical_block != old.logical_block {
             return Err(WelcomeFault::Blocks);
         }
-        if new.max_frame_sectors < old.max_frame_sectors {
+        if new.max_frame_sectors < old.max_frame_sectors
+            || new.max_discard_sectors < old.max_discard_sectors
+            || new.max_write_zeroes_sectors < old.max_write_zeroes_sectors
+            || (new.has_volatile_cache() && !old.has_volatile_cache())
+            || (old.flags.contains(DiskFlags::FUA) && !new.flags.contains(DiskFlags::FUA))
+        {
             return Err(WelcomeFault::Limits);
         }
         Ok(new.sectors > old.sectors)

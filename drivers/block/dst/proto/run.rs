@@ -13,7 +13,7 @@ use super::units::{
     Sectors,
     MAX_FRAME_SECTORS,
     MAX_RUN_PAGES,
-    PAGE_SECTORS, //
+    SECTORS_IN_PAGE, //
 };
 
 /// A piece of a disk: not empty, and its end is an address.
@@ -165,11 +165,10 @@ impl Run {
             return None;
         }
 
-        let page = u64::from(PAGE_SECTORS);
         let mut first = self.bit_of(part.start);
         let mut end = self.bit_of(part.end());
 
-        if part.start != self.extent.start && part.start.0 % page != 0 {
+        if part.start != self.extent.start && part.start.0 % SECTORS_IN_PAGE != 0 {
             first = first.saturating_add(1);
         }
         // `end` is the page behind the last one only if the last one was covered up to its end.
@@ -192,7 +191,7 @@ impl Run {
         let boundary = |bit: u32| {
             let page = self.extent.start.page().checked_add(u64::from(bit))?;
 
-            page.checked_mul(u64::from(PAGE_SECTORS)).map(Sector)
+            page.checked_mul(SECTORS_IN_PAGE).map(Sector)
         };
         let start = boundary(first)?.max(self.extent.start);
         let end = match end == self.pages() {
@@ -213,7 +212,7 @@ impl Run {
 /// Iterator over the runs of an extent, in ascending order.
 ///
 /// Every run ends at the end of a page, except the last one, and except where fewer than
-/// [`PAGE_SECTORS`] sectors are allowed in a frame. Thus neighbours never share a page.
+/// eight sectors are allowed in a frame. Thus neighbours never share a page.
 #[derive(Clone, Debug)]
 pub struct Runs {
     /// What is still to be cut.
@@ -231,7 +230,7 @@ impl Iterator for Runs {
             .start
             .page()
             .saturating_add(u64::from(MAX_RUN_PAGES))
-            .saturating_mul(u64::from(PAGE_SECTORS));
+            .saturating_mul(SECTORS_IN_PAGE);
         let limit = rest
             .start
             .0
@@ -242,7 +241,7 @@ impl Iterator for Runs {
             return Run::new(rest);
         }
 
-        let into_page = limit % u64::from(PAGE_SECTORS);
+        let into_page = limit % SECTORS_IN_PAGE;
         let boundary = limit.saturating_sub(into_page);
         let cut = Sector(match boundary > rest.start.0 {
             true => boundary,

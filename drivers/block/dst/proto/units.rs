@@ -17,6 +17,12 @@ pub const PAGE_SIZE: u32 = 4096;
 /// Sectors in a page of the protocol.
 pub const PAGE_SECTORS: u32 = PAGE_SIZE / SECTOR_SIZE;
 
+/// [`SECTOR_SIZE`], for addresses.
+const SECTOR_BYTES: u64 = SECTOR_SIZE as u64;
+
+/// [`PAGE_SECTORS`], for addresses.
+pub(super) const SECTORS_IN_PAGE: u64 = PAGE_SECTORS as u64;
+
 /// Pages that one run may touch, so that the state of all its pages is one [`PageMask`].
 pub const MAX_RUN_PAGES: u32 = u64::BITS;
 
@@ -45,7 +51,7 @@ impl Sector {
     /// The number of the page that holds this sector.
     #[inline]
     pub fn page(self) -> u64 {
-        self.0 / u64::from(PAGE_SECTORS)
+        self.0 / SECTORS_IN_PAGE
     }
 
     /// Whether the address is a multiple of `unit` sectors; nothing is a multiple of zero.
@@ -63,18 +69,16 @@ impl Sectors {
     /// The length of `bytes` bytes, unless it is no whole number of sectors or does not fit.
     #[inline]
     pub fn from_bytes(bytes: u64) -> Option<Self> {
-        let sector = u64::from(SECTOR_SIZE);
-
-        if bytes % sector != 0 {
+        if bytes % SECTOR_BYTES != 0 {
             return None;
         }
-        u32::try_from(bytes / sector).ok().map(Self)
+        u32::try_from(bytes / SECTOR_BYTES).ok().map(Self)
     }
 
     /// The length in bytes, which always fits.
     #[inline]
     pub fn bytes(self) -> u64 {
-        u64::from(self.0).saturating_mul(u64::from(SECTOR_SIZE))
+        u64::from(self.0).saturating_mul(SECTOR_BYTES)
     }
 
     /// Whether there is nothing.
