@@ -11,8 +11,10 @@
 mod bindings;
 pub(crate) mod crc32c;
 pub(crate) mod disk;
+pub(crate) mod genetlink;
 pub(crate) mod kthread;
 pub(crate) mod lock;
+pub(crate) mod netlink;
 pub(crate) mod random;
 
 pub(crate) mod address;

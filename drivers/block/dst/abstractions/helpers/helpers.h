@@ -72,6 +72,9 @@ int dstblk_helper_genlmsg_multicast_netns(const struct genl_family *family, stru
 					  gfp_t flags);
 struct net *dstblk_helper_genl_info_net(struct genl_info *info);
 const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb);
+int dstblk_helper_genl_has_listeners(const struct genl_family *family, struct net *net,
+				     unsigned int group);
+void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void *user_hdr);
 void dstblk_helper_nlmsg_free(struct sk_buff *skb);
 struct nlattr *dstblk_helper_nla_nest_start(struct sk_buff *skb, int attrtype);
 int dstblk_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *start);

@@ -39,6 +39,17 @@ const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb
 	return genl_info_dump(cb);
 }
 
+int dstblk_helper_genl_has_listeners(const struct genl_family *family, struct net *net,
+				     unsigned int group)
+{
+	return genl_has_listeners(family, net, group);
+}
+
+void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void *user_hdr)
+{
+	genl_dump_check_consistent(cb, user_hdr);
+}
+
 void dstblk_helper_nlmsg_free(struct sk_buff *skb)
 {
 	nlmsg_free(skb);

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Generic netlink families.
+//!
+//! A family is described in YAML; the kernel's generator turns that into a C file with the
+//! policies, the operations and a `struct genl_family`. [`handlers!`] makes the functions that the
+//! operations name from safe ones, and [`Registration`] makes the family known, with the object
+//! that all handlers get.
+//!
+//! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
+
+mod buffer;
+mod dump;
+mod request;
+
+use super::{
+    bindings,
+    namespace::Namespace,
+    netlink::Message, //
+};
+use core::ptr;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
+        new_mutex,
+        Arc,
+        Mutex, //
+    },
+    types::Opaque, //
+};
+
+use buffer::{
+    Buffer,
+    Header, //
+};
+
+pub(crate) use dump::Dump;
+pub(crate) use request::Request;
+
+/// A socket buffer of C, for the signatures of the entry points.
+pub(crate) type RawBuffer = bindings::sk_buff;
+
+/// A request of C, for the signatures of the entry points.
+pub(crate) type RawRequest = bindings::genl_info;
+
+/// The state of a dump of C, for the signatures of the entry points.
+pub(crate) type RawDump = bindings::netlink_callback;
+
+/// What a handler says when it refuses a request.
+pub(crate) trait Explain: From<Error> {
+    /// Returns the error that the caller gets.
+    fn error(&self) -> Error;
+
+    /// Returns a sentence for people, which may be empty. More than 79 bytes are cut off.
+    fn text(&self) -> &str;
+}
+
+/// A family that the kernel's generator wrote.
+#[repr(transparent)]
+pub(crate) struct Family(Opaque<bindings::genl_family>);
+
+// SAFETY: What is written in a family is written while it is registered, under a lock of C.
+unsafe impl Sync for Family {}
+
+/// Where the handlers of a family find their object.
+///
+/// # Invariants
+///
+/// The pointer is null, or that of an object that lives until a family with handlers of this
+/// context has been unregistered.
+pub(crate) struct Context<T>(Atomic<*mut T>);
+
+impl<T> Context<T> {
+    /// A context without an object.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: The pointer is null.
+        Self(Atomic::new(ptr::null_mut()))
+    }
+
+    /// Returns the object.
+    ///
+    /// # Safety
+    ///
+    /// This must be called by a handler of a family that was registered with this context, and
+    /// the result must not be used after the handler has returned.
+    unsafe fn get<'a>(&self) -> Result<&'a T> {
+        // SAFETY: By the type invariants, the pointer is null or that of an object that lives as
+        // long as the family is registered; that is as long as a handler runs.
+        unsafe { self.0.load(Acquire).as_ref() }.ok_or(ENODEV)
+    }
+}
+
+/// Sends notifications of a family.
+#[pin_data]
+pub(crate) struct Notifier {
+    family: &'static Family,
+    /// Whether the family is registered.
+    #[pin]
+    registered: Mutex<bool>,
+}
+
+impl Notifier {
+    /// Makes a notifier of `family`, which is silent as long as that is not registered.
+    pub(crate) fn new(family: &'static Family) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                family,
+                registered <- new_mutex!(false, "Notifier::registered"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Sends message `command` with what `fill` puts into it to those in `net` who listen to
+    /// multicast group `group` of the family.
+    ///
+    /// If nobody listens or memory is short, nothing is sent. Notifications arrive in the order
+    /// in which they were sent. `fill` may be called more than once. This sleeps.
+    pub(crate) fn notify(
+        &self,
+        net: &Namespace,
+        group: u32,
+        command: u8,
+        fill: impl Fn(&mut Message<'_>) -> Result,
+    ) {
+        let family = self.family.0.get();
+        let registered = self.registered.lock();
+
+        // SAFETY: The family is registered as long as the lock is held, and the namespace valid.
+        if !*registered || unsafe { bindings::genl_has_listeners(family, net.as_ptr(), group) } <= 0
+        {
+            return;
+        }
+
+        let header = Header {
+            family,
+            port: 0,
+            sequence: 0,
+            flags: 0,
+            command,
+        };
+        let Ok(buffer) = Buffer::filled(&header, fill) else {
+            return;
+        };
+
+        // SAFETY: As above; the message goes to C, whatever becomes of it.
+        unsafe {
+            bindings::genlmsg_multicast_netns(
+                family,
+                net.as_ptr(),
+                buffer.into_raw(),
+                0,
+                group,
+                bindings::GFP_KERNEL,
+            )
+        };
+    }
+}
+
+/// A registered family. Dropping it waits for all handlers.
+///
+/// # Invariants
+///
+/// The family of `notifier` is registered. `context` points to what `_object` refers to.
+pub(crate) struct Registration<T: Send + Sync + 'static> {
+    notifier: Arc<Notifier>,
+    context: &'static Context<T>,
+    _object: Arc<T>,
+}
+
+impl<T: Send + Sync + 'static> Registration<T> {
+    /// Registers the family of `notifier`, whose handlers get `object` by way of `context`.
+    ///
+    /// It has to be called while the module is initialised: afterwards the family is read only.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY` if there is an object in `context`.
+    /// - `EEXIST` if there is a family of that name.
+    /// - `ENOMEM` if there is not enough memory.
+    pub(crate) fn new(
+        notifier: Arc<Notifier>,
+        context: &'static Context<T>,
+        object: Arc<T>,
+    ) -> Result<Self> {
+        let raw = Arc::as_ptr(&object).cast_mut();
+
+        // INVARIANT: The object lives until the family has been unregistered or has turned out
+        // not to be registrable.
+        context
+            .0
+            .cmpxchg(ptr::null_mut(), raw, Release)
+            .map_err(|_| EBUSY)?;
+
+        // SAFETY: The family is static and complete, and it was not registered: else there would
+        // have been an object.
+        let result = to_result(unsafe { bindings::genl_register_family(notifier.family.0.get()) });
+
+        if let Err(error) = result {
+            context.0.store(ptr::null_mut(), Release);
+            return Err(error);
+        }
+        *notifier.registered.lock() = true;
+
+        // INVARIANT: The family was just registered.
+        Ok(Self {
+            notifier,
+            context,
+            _object: object,
+        })
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Registration<T> {
+    fn drop(&mut self) {
+        *self.notifier.registered.lock() = false;
+
+        // SAFETY: By the type invariants, the family is registered; nobody uses it hereafter.
+        unsafe { bindings::genl_unregister_family(self.notifier.family.0.get()) };
+        self.context.0.store(ptr::null_mut(), Release);
+    }
+}
+
+/// Makes the functions that the operations of a family name from safe ones.
+///
+/// `context` is a `static` [`Context`]. The functions of `requests` get its object and a
+/// [`Request`], those of `dumps` get it and a [`Dump`]; what they return implements [`Explain`].
+macro_rules! handlers {
+    (
+        context: $context:path,
+        requests: { $($request:ident => $do_request:path,)* },
+        dumps: { $($dump:ident => $do_dump:path,)* } $(,)?
+    ) => {
+        $(
+            /// # Safety
+            ///
+            /// Only generic netlink may call this, for a family that was registered with the
+            /// context.
+            #[allow(unsafe_code)]
+            #[no_mangle]
+            unsafe extern "C" fn $request(
+                _buffer: *mut $crate::abstractions::genetlink::RawBuffer,
+                request: *mut $crate::abstractions::genetlink::RawRequest,
+            ) -> ::kernel::ffi::c_int {
+                // SAFETY: By the requirements of this function.
+                unsafe {
+                    $crate::abstractions::genetlink::handle_request(
+                        &$context,
+                        request,
+                        $do_request,
+                    )
+                }
+            }
+        )*
+        $(
+            /// # Safety
+            ///
+            /// Only generic netlink may call this, for a family that was registered with the
+            /// context.
+            #[allow(unsafe_code)]
+            #[no_mangle]
+            unsafe extern "C" fn $dump(
+                buffer: *mut $crate::abstractions::genetlink::RawBuffer,
+                dump: *mut $crate::abstractions::genetlink::RawDump,
+            ) -> ::kernel::ffi::c_int {
+                // SAFETY: By the requirements of this function.
+                unsafe {
+                    $crate::abstractions::genetlink::handle_dump(&$context, buffer, dump, $do_dump)
+                }
+            }
+        )*
+    };
+}
+pub(crate) use handlers;
+
+/// Declares a family that the kernel's generator wrote, by the name of its C variable.
+macro_rules! family {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident() -> $variable:ident;) => {
+        $(#[$attribute])*
+        $visibility fn $name() -> &'static $crate::abstractions::genetlink::Family {
+            #[allow(unsafe_code)]
+            // SAFETY: The generated file defines a `struct genl_family` of this name, which is
+            // what `Family` is.
+            unsafe {
+                extern "C" {
+                    static $variable: $crate::abstractions::genetlink::Family;
+                }
+                &*(&raw const $variable)
+            }
+        }
+    };
+}
+pub(crate) use family;
+
+/// Has `handler` handle a request. Returns what C wants to know.
+///
+/// # Safety
+///
+/// This must be called by generic netlink with a request to a family that was registered with
+/// `context`.
+pub(crate) unsafe fn handle_request<T, E: Explain>(
+    context: &Context<T>,
+    request: *mut RawRequest,
+    handler: impl FnOnce(&T, &Request) -> Result<(), E>,
+) -> c_int {
+    // SAFETY: By the requirements of this function; `Request` is transparent.
+    let request = unsafe { &*request.cast::<Request>() };
+
+    // SAFETY: By the requirements of this function.
+    let result = unsafe { context.get() }
+        .map_err(E::from)
+        .and_then(|object| handler(object, request));
+
+    match result {
+        Ok(()) => 0,
+        Err(refusal) => request.refuse(&refusal),
+    }
+}
+
+/// Has `handler` add a part of a dump. Returns what C wants to know.
+///
+/// # Safety
+///
+/// This must be called by generic netlink with a dump of a family that was registered with
+/// `context`.
+pub(crate) unsafe fn handle_dump<T, E: Explain>(
+    context: &Context<T>,
+    buffer: *mut RawBuffer,
+    dump: *mut RawDump,
+    handler: impl FnOnce(&T, &mut Dump) -> Result<(), E>,
+) -> c_int {
+    // SAFETY: By the requirements of this function.
+    let Some(mut dump) = (unsafe { Dump::new(buffer, dump) }) else {
+        return EINVAL.to_errno();
+    };
+
+    // SAFETY: By the requirements of this function.
+    let result = unsafe { context.get() }
+        .map_err(E::from)
+        .and_then(|object| handler(object, &mut dump));
+
+    match result {
+        Ok(()) => dump.length(),
+        Err(refusal) => dump.refuse(&refusal),
+    }
+}
