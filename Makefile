@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the driver (dst.ko) and its tool (dstctl) for a kernel that is
+# already there; `make help` says what else can be done. Inside a kernel tree
+# this file is not used: there, drivers/block/dst has all that Kbuild needs.
+
+# The kernel to build for.
+KVER ?= $(shell uname -r)
+PREFIX ?= /usr/local
+CARGO ?= cargo
+
+# In the order of preference: what the user says, the build directory of the
+# kernel if it can compile Rust, the tree made by `make kernel-tree`. The
+# compiled kernel crate is what tells.
+llvm-suffix := $(if $(LLVM),-llvm)
+ifndef KDIR
+kernel-tree := $(shell LLVM=$(LLVM) scripts/kernel-tree --kernel $(KVER) --print)
+KDIR := $(firstword $(patsubst %/rust/libkernel.rmeta,%,$(wildcard \
+	/lib/modules/$(KVER)/build/rust/libkernel.rmeta \
+	$(kernel-tree)/rust/libkernel.rmeta \
+	/var/cache/dst/kernel-tree/$(KVER)$(llvm-suffix)/rust/libkernel.rmeta)))
+endif
+
+# The compiler that the kernel was configured with, unless told otherwise.
+ifeq ($(origin CC)$(LLVM),default)
+kernel-cc := $(shell sed -nE 's/^CONFIG_CC_VERSION_TEXT="([^ ]+) .*/\1/p' $(KDIR)/.config 2>/dev/null)
+kernel-cc := $(if $(kernel-cc),$(shell command -v $(kernel-cc) 2>/dev/null))
+endif
+
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(kernel-cc),CC=$(kernel-cc))
+dstctl := tools/target/release/dstctl
+bindir = $(DESTDIR)$(PREFIX)/sbin
+docdir = $(DESTDIR)$(PREFIX)/share/doc/dst
+
+.PHONY: all
+all: module dstctl
+
+.PHONY: module
+module: check-kdir
+	+$(kbuild) modules
+
+.PHONY: dstctl
+dstctl:
+	@command -v $(CARGO) >/dev/null || { \
+		echo "dstctl needs Cargo 1.85 or newer: apt install cargo (or make CARGO=/path/of/cargo)" >&2; \
+		exit 1; }
+	$(CARGO) build --release --locked --manifest-path tools/Cargo.toml --package dstctl
+
+.PHONY: check-kdir
+check-kdir:
+	@if [ -z "$(KDIR)" ]; then \
+		echo "No build directory of kernel $(KVER) can compile Rust modules:" >&2; \
+		if [ -e /lib/modules/$(KVER)/build/.config ]; then \
+			echo "/lib/modules/$(KVER)/build has headers, but not the kernel crate." >&2; \
+		else \
+			echo "/lib/modules/$(KVER)/build is not there (package linux-headers-$(KVER))." >&2; \
+		fi; \
+		echo "On Debian, 'make kernel-tree' prepares a tree from the kernel's source package;" >&2; \
+		echo "elsewhere, name one with KDIR=, or another kernel with KVER=." >&2; \
+		exit 1; \
+	fi
+	@if [ ! -e "$(KDIR)/rust/libkernel.rmeta" ]; then \
+		echo "$(KDIR) has no compiled kernel crate (rust/libkernel.rmeta):" >&2; \
+		echo "it needs CONFIG_RUST=y and 'make modules_prepare', or use 'make kernel-tree'." >&2; \
+		exit 1; \
+	fi
+
+.PHONY: kernel-tree
+kernel-tree:
+	LLVM=$(LLVM) scripts/kernel-tree --kernel $(KVER)
+
+# Installs what was built, and builds nothing: this part is run as root.
+.PHONY: install
+install: check-kdir
+	@for file in drivers/block/dst/dst.ko $(dstctl); do \
+		[ -e $$file ] || { echo "$$file is not built yet: run make first" >&2; exit 1; }; \
+	done
+	+$(kbuild) modules_install $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
+	install -D -m 755 $(dstctl) $(bindir)/dstctl
+	install -d $(docdir)
+	install -m 644 README.md COPYING Documentation/netlink/specs/dst.yaml $(docdir)/
+	find Documentation -name '*.rst' -exec install -m 644 -t $(docdir) {} +
+	install -D -m 644 include/uapi/linux/dst.h $(DESTDIR)$(PREFIX)/include/linux/dst.h
+	@completions=$(DESTDIR)$(PREFIX)/share/bash-completion/completions; \
+	if $(dstctl) completions bash >/dev/null 2>&1; then \
+		install -d $$completions; \
+		$(dstctl) completions bash >$$completions/dstctl; \
+	fi
+
+# Kbuild's own clean would need the kernel, and looks into every directory here.
+.PHONY: clean
+clean:
+	find drivers -type f \( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '*.mod' \
+		-o -name '*.mod.c' -o -name '*.rmeta' -o -name '*.i' -o -name '*.s' -o -name '.*.cmd' \
+		-o -name '.*.d' -o -name modules.order -o -name bindings_generated.rs \) -delete
+	rm -f modules.order Module.symvers .*.cmd .module-common.o
+	rm -rf .tmp_versions tools/target
+
+# --- With the lab: nothing of the running system is needed ----------------
+
+# What each of these needs is prepared first; that takes a while, once.
+.PHONY: demo shell
+demo shell:
+	scripts/lab/prepare build guest
+	scripts/lab/build-module stock >/dev/null
+	scripts/lab/build-dstctl >/dev/null
+	tools/testing/run $@
+
+.PHONY: check
+check:
+	scripts/check/run
+
+.PHONY: check-host
+check-host:
+	scripts/check/run host
+
+.PHONY: check-style
+check-style:
+	scripts/check/run style
+
+.PHONY: check-debug
+check-debug:
+	scripts/lab/prepare build guest uml-lockdep uml-kasan
+	scripts/lab/build-module uml-lockdep >/dev/null
+	scripts/lab/build-module uml-kasan >/dev/null
+	scripts/lab/build-dstctl >/dev/null
+	tools/testing/run check-debug
+
+.PHONY: bench
+bench:
+	scripts/lab/prepare build guest uml
+	scripts/lab/build-module stock >/dev/null
+	scripts/lab/build-module uml >/dev/null
+	scripts/lab/build-dstctl >/dev/null
+	tools/testing/run bench
+
+.PHONY: help
+help:
+	@echo 'For the kernel of this machine (KVER=$(KVER)):'
+	@echo '  make              build dst.ko and dstctl (also: module, dstctl)'
+	@echo '  make kernel-tree  on Debian: prepare what a Rust module needs and headers lack'
+	@echo '  make install      install both, as root (PREFIX=$(PREFIX), DESTDIR=)'
+	@echo '  make clean        remove what was built'
+	@echo '  Variables: KDIR= (kernel tree), LLVM=1, W=1, CLIPPY=1, CARGO='
+	@echo
+	@echo 'In machines of its own, as root on Debian 12 or 13:'
+	@echo '  make demo         two machines, a disk between them, and what it does'
+	@echo '  make shell        the same two machines, and a prompt'
+	@echo '  make check        all tests (parts: check-host, check-style)'
+	@echo '  make check-debug  the scenarios under kernels that check themselves'
+	@echo '  make bench        numbers, side by side with nvme-tcp and nbd'
+	@echo '  Variables: DST_LAB= (cache), DST_KERNEL= (release); see scripts/lab/prepare'
