@@ -9,22 +9,23 @@
 #![allow(unsafe_code)]
 
 mod bindings;
-pub(crate) mod crc32c;
-pub(crate) mod disk;
-pub(crate) mod genetlink;
-pub(crate) mod kthread;
-pub(crate) mod lock;
-pub(crate) mod netlink;
-pub(crate) mod random;
 
 pub(crate) mod address;
+pub(crate) mod attributes;
 pub(crate) mod bdev;
 pub(crate) mod bio;
 pub(crate) mod bio_set;
 pub(crate) mod block_status;
+pub(crate) mod crc32c;
+pub(crate) mod disk;
 pub(crate) mod fragment;
+pub(crate) mod genetlink;
 pub(crate) mod iovec;
+pub(crate) mod kthread;
+pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod mempool;
 pub(crate) mod namespace;
+pub(crate) mod netlink;
+pub(crate) mod random;
 pub(crate) mod socket;

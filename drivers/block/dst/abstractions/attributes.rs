@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes of devices in sysfs.
+//!
+//! [`attribute_group!`] makes a static group of attributes out of functions that show and store
+//! them. A group goes with a [`Host`], which is what a device is of: a disk, or a device of a class
+//! of one's own that exists for its attributes only.
+//!
+//! C headers: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h),
+//! [`include/linux/device.h`](srctree/include/linux/device.h)
+
+use super::{
+    bindings,
+    disk, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
+};
+use kernel::{
+    error::from_err_ptr,
+    fmt,
+    prelude::*,
+    str::{
+        CString,
+        Formatter, //
+    },
+    sync::Arc, //
+};
+
+/// Mode of an attribute that everybody may read.
+const MODE_READ: bindings::umode_t = 0o444;
+
+/// Mode of an attribute that root may write, too.
+const MODE_WRITE: bindings::umode_t = 0o644;
+
+/// What a device is of.
+///
+/// # Safety
+///
+/// For each device that [`Host::Device`] stands for, `object` must return what it says.
+pub(crate) unsafe trait Host: 'static {
+    /// What attributes are shown of.
+    type Object;
+
+    /// Returns the object of a device.
+    ///
+    /// # Safety
+    ///
+    /// `device` must be one of this kind that has its attributes, and must have them for `'a`.
+    unsafe fn object<'a>(device: *mut bindings::device) -> &'a Self::Object;
+}
+
+/// Disks with data of type `T`.
+pub(crate) struct OfDisk<T>(PhantomData<fn(T)>);
+
+// SAFETY: The device of a disk leads to the disk, and that to its data.
+unsafe impl<T: disk::Operations> Host for OfDisk<T> {
+    type Object = T;
+
+    unsafe fn object<'a>(device: *mut bindings::device) -> &'a T {
+        // SAFETY: By the requirements of this function, the device is that of a disk with data
+        // of this type, which it has as long as it has attributes.
+        unsafe { disk::data(bindings::dev_to_disk(device)) }
+    }
+}
+
+/// Devices of a class that exist for an object of type `T`.
+pub(crate) struct OfClass<T>(PhantomData<fn(T)>);
+
+// SAFETY: The driver data of such a device is a pointer to its object.
+unsafe impl<T: Send + Sync + 'static> Host for OfClass<T> {
+    type Object = T;
+
+    unsafe fn object<'a>(device: *mut bindings::device) -> &'a T {
+        // SAFETY: By the requirements of this function, the device is a [`ClassDevice<T>`], whose
+        // driver data points to an object that lives longer than its attributes.
+        unsafe { &*bindings::dev_get_drvdata(device).cast::<T>() }
+    }
+}
+
+/// The text of an attribute that is being shown: at most a page, what is beyond is cut off.
+pub(crate) struct Text<'a>(Formatter<'a>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.0.write_str(s)
+    }
+}
+
+/// Shows an attribute. It may sleep.
+pub(crate) type Show<T> = fn(&T, &mut Text<'_>) -> fmt::Result;
+
+/// Changes an attribute to a text that has no newline at its end. It may sleep.
+pub(crate) type Store<T> = fn(&T, &str) -> Result;
+
+/// An attribute.
+#[repr(C)]
+pub(crate) struct Attribute<H: Host> {
+    raw: bindings::device_attribute,
+    show: Show<H::Object>,
+    store: Option<Store<H::Object>>,
+}
+
+// SAFETY: Nobody changes an attribute.
+unsafe impl<H: Host> Sync for Attribute<H> {}
+
+impl<H: Host> Attribute<H> {
+    /// An attribute that everybody may read.
+    ///
+    /// If there is `store`, tasks with `CAP_NET_ADMIN` may write it, provided that they pass for
+    /// root.
+    pub(crate) const fn new(
+        name: &'static CStr,
+        show: Show<H::Object>,
+        store: Option<Store<H::Object>>,
+    ) -> Self {
+        let mut raw: bindings::device_attribute = pin_init::zeroed();
+
+        raw.attr.name = kernel::str::as_char_ptr_in_const_context(name);
+        raw.attr.mode = MODE_READ;
+        raw.__bindgen_anon_1.show_const = Some(show_callback::<H>);
+        if store.is_some() {
+            raw.attr.mode = MODE_WRITE;
+            raw.__bindgen_anon_2.store_const = Some(store_callback::<H>);
+        }
+        Self { raw, show, store }
+    }
+}
+
+/// The null-terminated list of the attributes of a group, of which there are `N` less one.
+#[repr(transparent)]
+pub(crate) struct List<const N: usize>([*const bindings::attribute; N]);
+
+// SAFETY: The pointers are those of statics that nobody changes.
+unsafe impl<const N: usize> Sync for List<N> {}
+
+impl<const N: usize> List<N> {
+    /// The list of `attributes`.
+    pub(crate) const fn new<H: Host>(attributes: &'static [Attribute<H>]) -> Self {
+        let mut list = [ptr::null(); N];
+        let mut i = 0;
+
+        // Iterators do not work in constants.
+        while i < attributes.len() {
+            list[i] = &raw const attributes[i].raw.attr;
+            i += 1;
+        }
+        assert!(i + 1 == N);
+        Self(list)
+    }
+}
+
+/// A group of attributes.
+#[repr(transparent)]
+pub(crate) struct Group(bindings::attribute_group);
+
+// SAFETY: Nobody changes a group.
+unsafe impl Sync for Group {}
+
+impl Group {
+    /// A group of the attributes in `list`, in a directory called `name` if there is a name.
+    pub(crate) const fn new<const N: usize>(
+        name: Option<&'static CStr>,
+        list: &'static List<N>,
+    ) -> Self {
+        let mut raw: bindings::attribute_group = pin_init::zeroed();
+
+        if let Some(name) = name {
+            raw.name = kernel::str::as_char_ptr_in_const_context(name);
+        }
+        raw.__bindgen_anon_2.attrs_const = list.0.as_ptr();
+        Self(raw)
+    }
+}
+
+/// The groups of attributes that a device of kind `H` is given.
+///
+/// # Invariants
+///
+/// The list ends with null and has groups of attributes of `H` only.
+#[repr(transparent)]
+pub(crate) struct Groups<H: Host>([*const bindings::attribute_group; 2], PhantomData<fn(H)>);
+
+// SAFETY: The pointers are those of statics that nobody changes.
+unsafe impl<H: Host> Sync for Groups<H> {}
+
+impl<H: Host> Groups<H> {
+    /// The one group `group`, for [`attribute_group!`].
+    ///
+    /// # Safety
+    ///
+    /// The attributes of the group must be of type `Attribute<H>`.
+    pub(crate) const unsafe fn new(group: &'static Group) -> Self {
+        // INVARIANT: By the requirements of this function.
+        Self([&raw const group.0, ptr::null()], PhantomData)
+    }
+
+    /// Returns the pointer for a call into C, which does not write to it.
+    pub(super) fn as_ptr(&'static self) -> *mut *const bindings::attribute_group {
+        self.0.as_ptr().cast_mut()
+    }
+}
+
+/// Makes a static [`Groups`] of one group of attributes.
+///
+/// Each attribute has a name, a function that shows it and, if it can be changed, one that stores
+/// it; see [`Show`] and [`Store`].
+macro_rules! attribute_group {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis static $groups:ident: $host:ty = $name:expr;
+        $($attribute:ident: $show:path $(, $store:path)?;)*
+    ) => {
+        $(#[$meta])*
+        $visibility static $groups: $crate::abstractions::attributes::Groups<$host> = {
+            use $crate::abstractions::attributes::{
+                Attribute,
+                Group,
+                Groups,
+                List, //
+            };
+
+            static ATTRIBUTES: &[Attribute<$host>] = &[$(
+                Attribute::new(
+                    ::kernel::c_str!(::core::stringify!($attribute)),
+                    $show,
+                    $crate::abstractions::attributes::optional!($($store)?),
+                ),
+            )*];
+            static LIST: List<{ ATTRIBUTES.len() + 1 }> = List::new(ATTRIBUTES);
+            static GROUP: Group = Group::new($name, &LIST);
+
+            // SAFETY: The attributes of the group are those above.
+            #[allow(unsafe_code)]
+            unsafe {
+                Groups::new(&GROUP)
+            }
+        };
+    };
+}
+pub(crate) use attribute_group;
+
+/// Makes an [`Option`] of nothing or something.
+macro_rules! optional {
+    () => {
+        ::core::option::Option::None
+    };
+    ($some:path) => {
+        ::core::option::Option::Some($some)
+    };
+}
+pub(crate) use optional;
+
+/// A class of devices: a directory below `/sys/class`.
+///
+/// # Invariants
+///
+/// The pointer is what `class_create()` returned, and `self` owns the class.
+pub(crate) struct Class(NonNull<bindings::class>);
+
+// SAFETY: A class is not tied to a thread.
+unsafe impl Send for Class {}
+
+// SAFETY: C locks what it changes in a class.
+unsafe impl Sync for Class {}
+
+impl Class {
+    /// Makes the class `name`. This sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST` if there is a class of that name.
+    /// - `ENOMEM` if there is not enough memory.
+    pub(crate) fn new(name: &'static CStr) -> Result<Arc<Self>> {
+        // SAFETY: The name lives for ever.
+        let class = from_err_ptr(unsafe { bindings::class_create(name.as_char_ptr()) })?;
+        // INVARIANT: The class was just created. If there is no memory, it goes again.
+        let class = Self(NonNull::new(class).ok_or(ENOMEM)?);
+
+        Ok(Arc::new(class, GFP_KERNEL)?)
+    }
+}
+
+impl Drop for Class {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the class is ours. No device is left: each of them has
+        // a reference to it.
+        unsafe { bindings::class_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// A device of a class, which shows attributes of an object.
+///
+/// Dropping it waits until nobody uses the attributes any more, so it must not be dropped by one
+/// of their functions, nor with a lock that these take.
+///
+/// # Invariants
+///
+/// `device` is registered, and its driver data points to what `object` refers to.
+pub(crate) struct ClassDevice<T: Send + Sync + 'static> {
+    device: NonNull<bindings::device>,
+    object: Arc<T>,
+    _class: Arc<Class>,
+}
+
+// SAFETY: A device is not tied to a thread.
+unsafe impl<T: Send + Sync + 'static> Send for ClassDevice<T> {}
+
+// SAFETY: There is nothing to change through a shared reference.
+unsafe impl<T: Send + Sync + 'static> Sync for ClassDevice<T> {}
+
+impl<T: Send + Sync + 'static> ClassDevice<T> {
+    /// Makes the device `name` of `class`, which has the attributes `groups` of `object`. This
+    /// sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST` if there is a device of that name.
+    /// - `ENOMEM` if there is not enough memory.
+    pub(crate) fn new(
+        class: Arc<Class>,
+        name: fmt::Arguments<'_>,
+        object: Arc<T>,
+        groups: &'static Groups<OfClass<T>>,
+    ) -> Result<Self> {
+        let name = CString::try_from_fmt(name)?;
+
+        // SAFETY: By its type invariants, the class is valid. The format consumes the one string
+        // that is passed. The driver data is what the attributes expect, and it lives until the
+        // device has been unregistered.
+        let device = from_err_ptr(unsafe {
+            bindings::device_create_with_groups(
+                class.0.as_ptr(),
+                ptr::null_mut(),
+                0,
+                Arc::as_ptr(&object).cast_mut().cast(),
+                groups.as_ptr(),
+                c"%s".as_char_ptr(),
+                name.as_char_ptr(),
+            )
+        })?;
+
+        // INVARIANT: The device was just registered, with that driver data.
+        Ok(Self {
+            device: NonNull::new(device).ok_or(ENOMEM)?,
+            object,
+            _class: class,
+        })
+    }
+
+    /// Returns what the attributes are of.
+    pub(crate) fn object(&self) -> &Arc<T> {
+        &self.object
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for ClassDevice<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the device is registered, and it is ours.
+        unsafe { bindings::device_unregister(self.device.as_ptr()) };
+    }
+}
+
+/// # Safety
+///
+/// Sysfs must call this with an attribute `H` of `device`, which keeps it while this runs, and
+/// with a page.
+unsafe extern "C" fn show_callback<H: Host>(
+    device: *mut bindings::device,
+    attribute: *const bindings::device_attribute,
+    page: *mut c_char,
+) -> isize {
+    // SAFETY: By the requirements of this function, this is the first field of an attribute.
+    let attribute = unsafe { &*attribute.cast::<Attribute<H>>() };
+    // SAFETY: By the requirements of this function, the device is of this kind.
+    let object = unsafe { H::object(device) };
+    // SAFETY: By the requirements of this function, nobody else uses the page, which was zeroed.
+    // The last byte stays zero.
+    let page =
+        unsafe { core::slice::from_raw_parts_mut(page.cast::<u8>(), kernel::page::PAGE_SIZE - 1) };
+    let room = page.len();
+    let mut text = Text(Formatter::new(page));
+
+    // What does not fit is cut off.
+    let _ = (attribute.show)(object, &mut text);
+
+    text.0.bytes_written().min(room) as isize
+}
+
+/// # Safety
+///
+/// Sysfs must call this with an attribute `H` of `device`, which keeps it while this runs, and
+/// with `length` bytes of text.
+unsafe extern "C" fn store_callback<H: Host>(
+    device: *mut bindings::device,
+    attribute: *const bindings::device_attribute,
+    text: *const c_char,
+    length: usize,
+) -> isize {
+    // SAFETY: By the requirements of this function, this is the first field of an attribute.
+    let attribute = unsafe { &*attribute.cast::<Attribute<H>>() };
+    // SAFETY: By the requirements of this function, the device is of this kind.
+    let object = unsafe { H::object(device) };
+    // SAFETY: By the requirements of this function.
+    let text = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), length) };
+
+    let result = store(attribute.store, object, text);
+
+    match result {
+        Ok(()) => length as isize,
+        Err(error) => error.to_errno() as isize,
+    }
+}
+
+/// Changes an attribute of `object` if the task may do that and `text` is a line of text.
+fn store<T>(store: Option<Store<T>>, object: &T, text: &[u8]) -> Result {
+    // SAFETY: There are no requirements to call this.
+    if !unsafe { bindings::capable(bindings::CAP_NET_ADMIN as c_int) } {
+        return Err(EPERM);
+    }
+
+    let text = core::str::from_utf8(text).map_err(|_| EINVAL)?;
+
+    store.ok_or(EACCES)?(object, text.strip_suffix('\n').unwrap_or(text))
+}
