@@ -5,3 +5,5 @@
 pub(crate) mod refusal;
 
 pub(crate) use refusal::Refusal;
+
+mod uapi;
