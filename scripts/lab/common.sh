@@ -185,29 +185,8 @@ in_root() {
 			env+=("$name=${!name}")
 		fi
 	done
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	unshare --mount --propagation private bash -euc '
-		root=$1 lab=$2 checkout=$3
-		shift 3
-		mkdir -p "$root$lab" "$root$checkout" "$lab"
-		mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
-		mountpoint -q "$root/sys" || mount --rbind /sys "$root/sys"
-		mountpoint -q "$root/dev" || mount --rbind /dev "$root/dev"
-		mount --bind "$lab" "$root$lab"
-		mount --bind "$checkout" "$root$checkout"
-		mount -o remount,bind,ro "$root$checkout"
-		for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
-			if [[ -s $file && -e $root$file && ! -L $root$file ]]; then
-				mount --bind "$(realpath "$file")" "$root$file"
-			fi
-		done
-		if [[ -d $root$PWD ]]; then
-			exec chroot "$root" env -i "${@:2:$1}" \
-				sh -c '\''cd "$1" && shift && exec "$@"'\'' sh "$PWD" "${@:$1 + 2}"
-		else
-			exec chroot "$root" env -i "${@:2:$1}" "${@:$1 + 2}"
-		fi
-	' in_root "$root" "$DST_LAB" "$CHECKOUT" "${#env[@]}" "${env[@]}" "$@"
+	unshare --mount --propagation private "$LAB_SCRIPTS/chroot" \
+		"$root" "$DST_LAB" "$CHECKOUT" "${#env[@]}" "${env[@]}" "$@"
 }
 
 in_build_root() {

@@ -83,7 +83,7 @@ make_initramfs() {
 	local new=$DST_LAB/tmp/initramfs-$KERNEL modules=$KERNEL_DIR/modules/lib/modules/$KERNEL
 	local name path
 	rm -rf --one-file-system "$new"
-	mkdir -p "$new/bin" "$new/modules"
+	mkdir -p "$new/bin" "$new/modules/$KERNEL"
 	cp "$BUILD_ROOT/usr/bin/busybox" "$new/bin/busybox"
 	cp "$LAB_SCRIPTS/initramfs-init" "$new/init"
 	chmod 755 "$new/init"
@@ -94,11 +94,11 @@ make_initramfs() {
 		in_build_root modprobe -d "$KERNEL_DIR/modules" -S "$KERNEL" --show-depends "$name" </dev/null
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' >"$new/list"
 	while read -r path; do
-		cp "$path" "$new/modules/"
+		cp "$path" "$new/modules/$KERNEL/"
 		basename "$path"
-	done <"$new/list" >"$new/modules/order"
+	done <"$new/list" >"$new/modules/$KERNEL/order"
 	rm "$new/list"
-	cat "$new/modules/order"
+	cat "$new/modules/$KERNEL/order"
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	in_build_root sh -c 'cd "$1" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 >"$2"' sh \
 		"$new" "$KERNEL_DIR/initramfs.cpio.new"
