@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab import splats
+from lab.dst import Dst
 from lab.flavour import Flavour
 from lab.rpc import Channel, MachineGone
 from lab.sockets import RemoteSocket
@@ -111,7 +112,10 @@ class Machine(abc.ABC):
         self.process: subprocess.Popen | None = None
         self.boots = 0
         self.started = 0.0
+        # Whether its agent has answered since it was powered on.
+        self.ready = False
         self._channel: Channel | None = None
+        self.dst = Dst(self)
         self.run_dir.mkdir(parents=True, exist_ok=True)
 
     # What the kinds of machines do differently.
@@ -148,6 +152,7 @@ class Machine(abc.ABC):
             raise RuntimeError(f"{self.name} did not come up:\n{tail}") from error
         self.grace = 30 * self.flavour.slowness
         self.configure_network()
+        self.ready = True
         self._note(f"up after {time.monotonic() - self.started:.2f} s")
 
     def boot(self) -> None:
@@ -158,6 +163,7 @@ class Machine(abc.ABC):
     def kill(self) -> None:
         """Power off, now: nothing inside gets a chance to notice."""
         self._note("killed")
+        self.ready = False
         if self.process is not None:
             self.process.kill()
             self.process.wait()

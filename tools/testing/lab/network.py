@@ -24,12 +24,12 @@ class Numbered(Protocol):
 
 
 class Switchboard:
-    """Owner of the relay process and of all networks of one bed."""
+    """Owner of the relay process and of all networks of one run."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "lab.relay", str(seed)], stdin=theirs,
+            [sys.executable, "-m", "lab.relay"], stdin=theirs,
             cwd=pathlib.Path(__file__).resolve().parent.parent,
         )
         theirs.close()
@@ -78,6 +78,10 @@ class Switchboard:
             yield
         finally:
             self.link(one, other, network)
+
+    def heal(self, seed: int = 0) -> None:
+        """Every wire is perfect again, and the next faults come from a seed."""
+        self._ask("heal", seed=seed)
 
     def counts(self) -> dict[str, int]:
         """How many packets met which fault so far."""

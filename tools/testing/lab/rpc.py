@@ -8,6 +8,9 @@ import threading
 from concurrent.futures import Future
 from typing import Any
 
+# Bytes that may be under way to a machine: half of what its terminal buffers.
+WINDOW = 2048
+
 
 class MachineGone(ConnectionError):
     """The machine died (or was killed) while, or before, it was asked."""
@@ -31,6 +34,8 @@ class Channel:
         self.pending: dict[int, Future] = {}
         self.lock = threading.Lock()
         self.sending = threading.Lock()
+        self.under_way = 0
+        self.taken = threading.Condition()
         self.gone = False
         self.up: Future = Future()
         threading.Thread(target=self._receive, daemon=True).start()
@@ -46,7 +51,8 @@ class Channel:
         data = json.dumps({"id": number, "op": op, **fields}).encode() + b"\n"
         try:
             with self.sending:
-                self.stream.sendall(data)
+                for begin in range(0, len(data), WINDOW):
+                    self._send(data[begin:begin + WINDOW])
         except OSError as error:
             self._fail()
             raise MachineGone("the machine is gone") from error
@@ -63,6 +69,14 @@ class Channel:
         """End the conversation; everything outstanding fails."""
         self._fail()
         self.stream.close()
+
+    def _send(self, part: bytes) -> None:
+        """Send some bytes once the machine has taken enough of the others."""
+        with self.taken:
+            while self.under_way + len(part) > WINDOW and not self.gone:
+                self.taken.wait()
+            self.under_way += len(part)
+        self.stream.sendall(part)
 
     def _receive(self) -> None:
         """Deliver answers until the other end is gone."""
@@ -86,6 +100,11 @@ class Channel:
             message = json.loads(line)
         except ValueError:
             return  # noise of a serial line while a machine starts or dies
+        if "taken" in message:
+            with self.taken:
+                self.under_way -= message["taken"]
+                self.taken.notify_all()
+            return
         if "event" in message:
             if not self.up.done():
                 self.up.set_result(message)
@@ -107,6 +126,8 @@ class Channel:
             self.gone = True
             orphans = list(self.pending.values())
             self.pending.clear()
+        with self.taken:
+            self.taken.notify_all()
         for future in [*orphans, self.up]:
             if not future.done():
                 future.set_exception(MachineGone("the machine is gone"))

@@ -12,6 +12,7 @@ import shlex
 import socket
 import subprocess
 
+from lab.env import Lab
 from lab.flavour import Flavour
 from lab.machine import Machine
 from lab.network import Switchboard
@@ -34,13 +35,13 @@ class Uml(Machine):
 
     def __init__(
         self, name: str, flavour: Flavour, run_dir: pathlib.Path, number: int,
-        *, root: pathlib.Path, stage: pathlib.Path, kernel: pathlib.Path,
-        board: Switchboard, cards: int = 1, memory: str = "1G", mtu: int = 1500,
+        *, paths: Lab, stage: pathlib.Path, board: Switchboard,
+        cards: int = 1, memory: str = "1G", mtu: int = 1500,
     ) -> None:
         super().__init__(name, flavour, run_dir, number)
-        self.root = root
+        self.root = paths.guest
+        self.kernel = paths.uml[flavour.name]
         self.stage = stage
-        self.kernel = kernel
         self.board = board
         self.cards = cards
         self.memory = memory
@@ -76,8 +77,8 @@ class Uml(Machine):
         )
         with open(self.console_path, "wb") as console:
             process = subprocess.Popen(
-                ["unshare", "--mount", "--propagation", "private", "--pid", "--fork",
-                 "--kill-child=KILL", "sh", "-ec", script],
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount",
+                 "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "sh", "-ec", script],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 pass_fds=descriptors, start_new_session=True,
             )

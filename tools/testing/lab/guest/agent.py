@@ -9,6 +9,10 @@ as base64: a serial line is no place for binary.
     request   {"id": 7, "op": "run", ...}
     answer    {"id": 7, "result": ...}  or  {"id": 7, "error": "sentence"}
     event     {"event": "up", ...}
+    flow      {"taken": 512}
+
+The last one counts the bytes read from the line. The host never has more than
+a terminal's buffer under way: User Mode Linux may not recover from throttling.
 """
 
 import base64
@@ -96,6 +100,7 @@ class Agent:
             data = os.read(self.line, CHUNK)
             if not data:
                 return
+            self.send({"taken": len(data)})
             start = len(buffered)
             buffered += data
             while (end := buffered.find(b"\n", start)) >= 0:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a test may have left behind in a machine, and its removal."""
+
+import os
+import socket
+import struct
+import subprocess
+import time
+
+NETLINK_GENERIC = 16
+GENL_ID_CTRL = 16
+CTRL_CMD_GETFAMILY = 3
+CTRL_ATTR_FAMILY_NAME = 2
+NLM_F_REQUEST = 1
+NLMSG_ERROR = 2
+
+
+def loaded() -> bool:
+    """Whether the module is loaded."""
+    return os.path.exists("/sys/module/dst/refcnt")
+
+
+def family_registered(name: str = "dst") -> bool:
+    """Whether generic netlink knows a family."""
+    value = name.encode() + b"\0"
+    attribute = struct.pack("HH", 4 + len(value), CTRL_ATTR_FAMILY_NAME) + value
+    attribute += bytes(-len(attribute) % 4)
+    body = struct.pack("BBH", CTRL_CMD_GETFAMILY, 1, 0) + attribute
+    header = struct.pack("IHHII", 16 + len(body), GENL_ID_CTRL, NLM_F_REQUEST, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC) as sock:
+        sock.send(header + body)
+        answer = sock.recv(65536)
+    return struct.unpack_from("IH", answer)[1] != NLMSG_ERROR
+
+
+def threads() -> list[str]:
+    """Names of kernel threads of the module."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+                name = file.read().strip()
+            if name.startswith("dst") and not os.path.exists(f"/proc/{pid}/exe"):
+                found.append(name)
+        except OSError:
+            continue
+    return found
+
+
+def after_unload() -> list[str]:
+    """What an unloaded module should have taken with it but did not."""
+    found = [f"thread {name}" for name in threads()]
+    for path in "/sys/module/dst", "/sys/class/dst":
+        if os.path.exists(path):
+            found.append(path)
+    for directory in "/sys/block", "/dev":
+        found += [f"{directory}/{name}" for name in os.listdir(directory)
+                  if name.startswith("dst-")]
+    if family_registered():
+        found.append("netlink family dst")
+    try:
+        with open("/proc/slabinfo", encoding="utf-8") as file:
+            found += [f"slab {line.split()[0]}" for line in file if line.startswith("dst_blk")]
+    except OSError:
+        pass
+    return found
+
+
+def lockdep_off() -> bool:
+    """Whether lockdep, if there is one, has switched itself off."""
+    try:
+        with open("/proc/lockdep_stats", encoding="utf-8") as file:
+            for line in file:
+                if line.strip().startswith("debug_locks:"):
+                    return line.split()[-1] != "1"
+    except OSError:
+        pass
+    return False
+
+
+def leaks() -> str:
+    """What kmemleak, if there is one, believes to be lost."""
+    path = "/sys/kernel/debug/kmemleak"
+    try:
+        # An object has to be seen unreferenced twice, some seconds apart.
+        for _ in range(2):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("scan")
+            time.sleep(1)
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def forget_leaks() -> None:
+    """Let kmemleak ignore what is lost already."""
+    try:
+        with open("/sys/kernel/debug/kmemleak", "w", encoding="utf-8") as file:
+            file.write("clear")
+    except OSError:
+        pass
+
+
+def let_go() -> None:
+    """Unmount and dismantle what tests build upon devices, topmost first."""
+    with open("/proc/mounts", encoding="utf-8") as file:
+        mounts = [line.split()[1] for line in file]
+    for target in reversed(mounts):
+        if target.startswith(("/mnt/", "/srv/")):
+            subprocess.run(["umount", target], check=False)
+    for command in (
+        ["swapoff", "-a"],
+        ["mdadm", "--stop", "--scan"],
+        ["dmsetup", "remove_all"],
+        ["losetup", "-D"],
+    ):
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+
+def mark(text: str) -> None:
+    """Say in the kernel's log which test begins."""
+    with open("/dev/kmsg", "w", encoding="utf-8") as log:
+        log.write(f"dst-lab: {text}\n")

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Fixtures of the scenarios: kernels to run on, machines, finished set-ups."""
+
+import os
+import pathlib
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lab import env, stage
+from lab.bed import Bed
+from lab.flavour import FLAVOURS, Flavour
+from lab.machine import Machine
+from lab.pool import Pool
+
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--flavour", action="append", choices=sorted(FLAVOURS),
+        help="kernel to run on; may be repeated (default: uml)",
+    )
+    parser.addoption(
+        "--run-dir", type=pathlib.Path,
+        help="where logs and disks go (default: a new directory in the lab's cache)",
+    )
+
+
+def chosen(config: pytest.Config) -> list[str]:
+    return config.getoption("--flavour") or ["uml"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "stock: also run on the distribution's kernel, in QEMU")
+    config.addinivalue_line("markers", "slow: not run on kernels that check themselves")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "flavour" in metafunc.fixturenames:
+        metafunc.parametrize("flavour", chosen(metafunc.config), indirect=True)
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Keep only what a kernel is meant to run; group tests by kernel."""
+    keep, drop = [], []
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        name = callspec.params.get("flavour", "uml") if callspec else "uml"
+        wanted = True
+        if FLAVOURS[name].stock:
+            wanted = item.get_closest_marker("stock") is not None
+        elif FLAVOURS[name].debug:
+            wanted = item.get_closest_marker("slow") is None
+        (keep if wanted else drop).append(item)
+    config.hook.pytest_deselected(items=drop)
+    items[:] = keep
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call" and report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def run_dir(pytestconfig: pytest.Config) -> pathlib.Path:
+    """Where this run keeps logs and disks."""
+    path = pytestconfig.getoption("--run-dir")
+    if path is None:
+        path = env.lab().cache / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pool(pytestconfig: pytest.Config, run_dir: pathlib.Path) -> Iterator[Pool]:
+    """The machines of this run."""
+    directory = run_dir / "stage"
+    stage.fill(directory, chosen(pytestconfig))
+    machines = Pool(run_dir, directory)
+    yield machines
+    machines.close()
+
+
+@pytest.fixture
+def flavour(request: pytest.FixtureRequest) -> Flavour:
+    """The kernel that a test runs on."""
+    return FLAVOURS[request.param]
+
+
+@pytest.fixture
+def bed(request: pytest.FixtureRequest, pool: Pool, flavour: Flavour) -> Iterator[Bed]:
+    """Machines on demand; afterwards they have to be clean."""
+    machines = Bed(pool, flavour, request.node.nodeid)
+    yield machines
+    failed = request.node.stash.get(FAILED, False)
+    problems = machines.finish(failed)
+    if problems or failed:
+        names = ", ".join(str(machine.run_dir) for _, machine in machines.used)
+        problems.append(f"logs: {names}")
+        pytest.fail("\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def pair(bed: Bed) -> tuple[Machine, Machine]:
+    """A server with a disk of 1 GiB and a client, the module loaded in both."""
+    return bed.pair()
+
+
+@pytest.fixture
+def disk(pair: tuple[Machine, Machine]) -> str:
+    """The server's disk, exported as "disk" and attached: the client's device."""
+    server, client = pair
+    server.dst.export("disk", server.disk(0))
+    return client.dst.attach("disk", server)
+
+
+@pytest.fixture
+def server(pair: tuple[Machine, Machine]) -> Machine:
+    """The server of the pair."""
+    return pair[0]
+
+
+@pytest.fixture
+def client(pair: tuple[Machine, Machine]) -> Machine:
+    """The client of the pair."""
+    return pair[1]
