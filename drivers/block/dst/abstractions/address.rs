@@ -6,7 +6,10 @@
 //! [`include/uapi/linux/in6.h`](srctree/include/uapi/linux/in6.h),
 //! [`include/uapi/linux/un.h`](srctree/include/uapi/linux/un.h)
 
-use super::bindings;
+use super::{
+    bindings,
+    errno, //
+};
 use kernel::{
     fmt,
     prelude::*,
@@ -77,7 +80,7 @@ impl Address {
                 UNIX_PATH_OFFSET,
                 UNIX_PATH_OFFSET + UNIX_PATH_MAX,
             ),
-            _ => return Err(Error::from_errno(-(bindings::EAFNOSUPPORT as i32))),
+            _ => return Err(errno::EAFNOSUPPORT.into()),
         };
         if bytes.len() < min {
             return Err(EINVAL);

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a storage is told, and what it can tell.
+//!
+//! Plain values that the control plane fills in and shows.
+
+use super::counters::Totals;
+use crate::{
+    abstractions::{
+        address::Address,
+        namespace::Namespace, //
+    },
+    proto::{
+        geometry::Geometry,
+        units::{
+            SessionId,
+            Stamp,
+            Uuid, //
+        }, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
+
+/// All that makes a new storage.
+pub(crate) struct StorageConfig {
+    /// Name on this machine; the device is `/dev/dst-NAME`.
+    pub(crate) name: CString,
+    /// Name of the export on the server.
+    pub(crate) export: CString,
+    /// Where the server listens, at least one address, tried in this order.
+    pub(crate) addresses: KVec<Address>,
+    /// Network namespace of the connections.
+    pub(crate) net: Namespace,
+    /// Identity that the export has to have, or [`Uuid::ANY`].
+    pub(crate) uuid: Uuid,
+    /// Whether to ask only for reading.
+    pub(crate) read_only: bool,
+    /// Milliseconds to wait for the first connection, 0 not to wait.
+    pub(crate) timeout: u32,
+}
+
+/// What a storage is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StorageState {
+    /// The first connection is being made; there is no disk yet.
+    Connecting,
+    /// Requests flow.
+    Connected,
+    /// The connection is lost; requests wait while new ones are tried.
+    Reconnecting,
+    /// The server completes what it had accepted before; requests wait.
+    Draining,
+    /// The server refuses, or is not the right one; requests wait.
+    Failed,
+    /// It is on its way out.
+    Removing,
+}
+
+impl StorageState {
+    /// Returns the state as one word.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Reconnecting => "reconnecting",
+            Self::Draining => "draining",
+            Self::Failed => "failed",
+            Self::Removing => "removing",
+        }
+    }
+}
+
+/// What there is to know about a storage now.
+pub(crate) struct StorageInfo {
+    /// What it is doing.
+    pub(crate) state: StorageState,
+    /// Milliseconds since that is so.
+    pub(crate) state_ms: u64,
+    /// Major and minor number of the disk, if there is one.
+    pub(crate) device: Option<(u32, u32)>,
+    /// How many have the disk open.
+    pub(crate) openers: u32,
+    /// The disk as the server describes it, once it has.
+    pub(crate) geometry: Option<Geometry>,
+    /// Identity of the export, [`Uuid::ANY`] as long as it is not known.
+    pub(crate) uuid: Uuid,
+    /// The server that the connection leads to, or that is tried.
+    pub(crate) peer: Option<Address>,
+    /// Identity of the session.
+    pub(crate) session: SessionId,
+    /// Epoch and generation of the last connection.
+    pub(crate) stamp: Stamp,
+    /// Version of the protocol, 0 as long as there is no connection.
+    pub(crate) protocol: u16,
+    /// Pages that the server lets be in flight.
+    pub(crate) window: u32,
+    /// Milliseconds of silence after which the connection is given up.
+    pub(crate) keepalive: u32,
+    /// Why the last connection was lost or could not be made.
+    pub(crate) error: Option<CString>,
+    /// What it has done.
+    pub(crate) totals: Totals,
+    /// Requests that wait for the server's answer or to be sent.
+    pub(crate) in_flight: u32,
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why there is no connection.
+
+use crate::{
+    abstractions::errno,
+    control::Refusal,
+    proto::{
+        connection::Cause,
+        negotiate::WelcomeFault,
+        status::Status, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
+
+/// Why a connection was lost or could not be made.
+pub(super) struct Failure {
+    cause: Cause,
+    error: Error,
+    /// What the server said, or what was wrong with what it offered.
+    detail: Option<KVec<u8>>,
+}
+
+impl Failure {
+    /// A failure that `error` describes better than the cause.
+    pub(super) fn new(cause: Cause, error: Error) -> Self {
+        Self {
+            cause,
+            error,
+            detail: None,
+        }
+    }
+
+    /// A failure because of `cause`, and what the server had to say about it.
+    pub(super) fn of(cause: Cause, detail: Option<KVec<u8>>) -> Self {
+        Self {
+            cause,
+            error: error(cause),
+            detail,
+        }
+    }
+
+    /// The server offers something that this side does not accept.
+    pub(super) fn unacceptable(fault: WelcomeFault) -> Self {
+        let mut detail = KVec::new();
+        let cause = Cause::Refused(fault.status());
+        let known = detail
+            .extend_from_slice(fault.text().as_bytes(), GFP_KERNEL)
+            .is_ok();
+
+        Self::of(cause, known.then_some(detail))
+    }
+
+    /// Returns whether the server was reached, but waiting does not help.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self.cause {
+            Cause::Refused(status) | Cause::Bye(status) => !status.is_transient(),
+            Cause::Unacceptable => true,
+            Cause::Unreachable | Cause::Silent | Cause::Lost | Cause::Protocol => false,
+        }
+    }
+
+    /// Returns the failure as a sentence.
+    pub(super) fn text(&self) -> Option<CString> {
+        let detail = self
+            .detail
+            .as_deref()
+            .and_then(|bytes| core::str::from_utf8(bytes).ok());
+
+        match (detail, self.cause) {
+            (Some(detail), _) if !detail.is_empty() => CString::try_from_fmt(fmt!("{detail}")),
+            (_, Cause::Unreachable) => match unreachable(self.error) {
+                Some(text) => CString::try_from_fmt(fmt!("{text}")),
+                None => CString::try_from_fmt(fmt!(
+                    "The server is unreachable (error {})",
+                    -self.error.to_errno()
+                )),
+            },
+            (_, cause) => CString::try_from_fmt(fmt!("{}", cause.text())),
+        }
+        .ok()
+    }
+
+    /// Returns the failure as the reason not to add a storage.
+    pub(super) fn refusal(&self) -> Refusal {
+        match self.text().as_deref().map(|text| text.to_str()) {
+            Some(Ok(text)) => Refusal::new(self.error, fmt!("{text}")),
+            _ => Refusal::new(self.error, fmt!("{}", self.cause.text())),
+        }
+    }
+}
+
+/// Returns the error that tells programs of `cause`.
+fn error(cause: Cause) -> Error {
+    match cause {
+        Cause::Refused(status) | Cause::Bye(status) => match status {
+            Status::NoExport => ENOENT,
+            Status::Denied => EACCES,
+            Status::ReadOnly => EROFS,
+            Status::InUse => EBUSY,
+            Status::Version | Status::Feature => errno::EPROTONOSUPPORT.into(),
+            Status::Identity => errno::ESTALE.into(),
+            Status::Resource => ENOMEM,
+            Status::Gone | Status::Stale => errno::ECONNABORTED.into(),
+            _ => EIO,
+        },
+        Cause::Unreachable => errno::EHOSTUNREACH.into(),
+        Cause::Unacceptable => errno::ESTALE.into(),
+        Cause::Silent => ETIMEDOUT,
+        Cause::Lost => errno::ECONNRESET.into(),
+        Cause::Protocol => errno::EPROTO.into(),
+    }
+}
+
+/// Returns what people call an error of connecting.
+fn unreachable(error: Error) -> Option<&'static str> {
+    if error == errno::ECONNREFUSED.into() {
+        Some("Connection refused: nobody listens at that address and port")
+    } else if error == errno::EHOSTUNREACH.into() {
+        Some("No route to the server")
+    } else if error == ETIMEDOUT {
+        Some("The server does not answer")
+    } else if error == ENOENT {
+        Some("There is no socket at that path")
+    } else {
+        None
+    }
+}

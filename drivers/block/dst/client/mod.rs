@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The client: storages, which are disks of this machine whose data is on another one.
+//!
+//! The path of a write, and where to read about each step:
+//!
+//! 1. [`storage`]: the block layer submits a bio, which becomes a [`request`] in the [`queue`];
+//! 2. [`split`]: it is split into runs of pages, which get a handle each;
+//! 3. [`send`]: their frames go into the socket of the [`connection`], many in one call;
+//! 4. [`receive`]: replies are matched to runs by handle, and pages acknowledged;
+//! 5. when the last run of a request is done, the bio ends.
+//!
+//! The [`keeper`] sees to it that there is a connection, and says when runs are sent again.
+
+pub(crate) mod config;
+mod connection;
+pub(crate) mod counters;
+mod failure;
+mod keeper;
+mod queue;
+mod receive;
+mod request;
+mod send;
+mod split;
+mod status;
+mod storage;
+
+use crate::{
+    abstractions::disk::Table,
+    control::{
+        refusal,
+        Refusal, //
+    },
+    pool::Pool,
+    proto, //
+};
+use config::StorageConfig;
+use core::ops::Deref;
+use kernel::{
+    new_mutex,
+    prelude::*,
+    str::CStr,
+    sync::{
+        Arc,
+        Mutex,
+        SetOnce, //
+    }, //
+};
+pub(crate) use storage::{
+    Storage,
+    StorageEvent, //
+};
+
+/// The operations of all disks of this module.
+static TABLE: SetOnce<Table<Storage>> = SetOnce::new();
+
+/// Who wants to know what happens to storages.
+pub(crate) trait Observer: Send + Sync + 'static {
+    /// `event` happened to `storage`. Process context.
+    fn storage(&self, storage: &Storage, event: StorageEvent);
+}
+
+/// All storages.
+#[pin_data]
+pub(crate) struct Client {
+    pool: Arc<Pool>,
+    observer: Arc<dyn Observer>,
+    #[pin]
+    storages: Mutex<KVec<Entry>>,
+}
+
+/// A storage, or a name that is taken because one is being added.
+struct Entry {
+    storage: Arc<Storage>,
+    /// Somebody is about to take it away.
+    leaving: bool,
+}
+
+impl Client {
+    /// Returns a client without storages, whose disks belong to `module`.
+    fn new(
+        module: &'static ThisModule,
+        pool: Arc<Pool>,
+        observer: Arc<dyn Observer>,
+    ) -> impl PinInit<Self> {
+        // There is one client; a second one would belong to the same module.
+        TABLE.populate(Table::new(module));
+        pin_init!(Self {
+            pool,
+            observer,
+            storages <- new_mutex!(KVec::new(), "Client::storages"),
+        })
+    }
+
+    /// Adds a storage, and waits until its disk is there unless the configuration says not to.
+    ///
+    /// Process context; interruptible.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for an impossible configuration, `EEXIST` if the name is taken, otherwise why there
+    /// is no connection. Nothing is left behind.
+    pub(crate) fn add_storage(&self, config: StorageConfig) -> refusal::Result<Arc<Storage>> {
+        let wait = config.timeout > 0;
+        let storage = self.start(config)?;
+
+        if wait {
+            if let Err(refusal) = storage.wait() {
+                self.take(&storage);
+                storage.stop(true);
+                return Err(refusal);
+            }
+        }
+        Ok(storage)
+    }
+
+    /// Starts a storage under a name that is not taken.
+    fn start(&self, config: StorageConfig) -> refusal::Result<Arc<Storage>> {
+        proto::name::storage(config.name.to_bytes()).map_err(|error| {
+            Refusal::new(EINVAL, fmt!("The name of the storage {}", error.text()))
+        })?;
+        proto::name::export(config.export.to_bytes()).map_err(|error| {
+            Refusal::new(EINVAL, fmt!("The name of the export {}", error.text()))
+        })?;
+        if config.addresses.is_empty() {
+            return Err(Refusal::new(
+                EINVAL,
+                fmt!("A storage needs the address of a server"),
+            ));
+        }
+        let table = TABLE.as_ref().ok_or(ENODEV)?;
+        let mut storages = self.storages.lock();
+
+        if storages
+            .iter()
+            .any(|entry| entry.storage.name() == text(&config.name))
+        {
+            return Err(Refusal::new(
+                EEXIST,
+                fmt!(
+                    "There is a storage called {} already: choose another name",
+                    text(&config.name)
+                ),
+            ));
+        }
+        storages.reserve(1, GFP_KERNEL)?;
+        let storage = Storage::start(config, self.pool.clone(), self.observer.clone(), table)?;
+        let entry = Entry {
+            storage: storage.clone(),
+            leaving: false,
+        };
+        if storages.push_within_capacity(entry).is_err() {
+            drop(storages);
+            storage.stop(true);
+            return Err(ENOMEM.into());
+        }
+        Ok(storage)
+    }
+
+    /// Takes the storage called `name` away.
+    ///
+    /// If `force`, what it has not done yet fails, and so does all that users of the disk ask for
+    /// later. Process context; sleeps, but with `force` not for the server.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if there is none, `EBUSY` if the disk is open and `force` is not set, or somebody
+    /// is taking the storage away already.
+    pub(crate) fn remove_storage(&self, name: &str, force: bool) -> refusal::Result {
+        let storage = {
+            let mut storages = self.storages.lock();
+            let Some(entry) = storages
+                .iter_mut()
+                .find(|entry| entry.storage.name() == name)
+            else {
+                return Err(Refusal::new(
+                    ENODEV,
+                    fmt!("There is no storage called {name}"),
+                ));
+            };
+            let openers = entry.storage.openers();
+
+            if entry.leaving {
+                return Err(Refusal::new(EBUSY, fmt!("{name} is being removed already")));
+            }
+            if openers > 0 && !force {
+                return Err(Refusal::new(
+                    EBUSY,
+                    fmt!("/dev/dst-{name} is in use: unmount it, or use force to let I/O fail"),
+                ));
+            }
+            entry.leaving = true;
+            entry.storage.clone()
+        };
+
+        storage.stop(force);
+        self.take(&storage);
+        Ok(())
+    }
+
+    /// Forgets `storage`; its name is free then.
+    fn take(&self, storage: &Arc<Storage>) {
+        let taken = {
+            let mut storages = self.storages.lock();
+            let index = storages
+                .iter()
+                .position(|entry| Arc::ptr_eq(&entry.storage, storage));
+            index.and_then(|index| storages.remove(index).ok())
+        };
+        drop(taken);
+    }
+
+    /// Returns the storage called `name`.
+    pub(crate) fn storage(&self, name: &str) -> Option<Arc<Storage>> {
+        self.storages
+            .lock()
+            .iter()
+            .find(|entry| entry.storage.name() == name)
+            .map(|entry| entry.storage.clone())
+    }
+
+    /// Returns the `n`th storage; numbers change when storages go away.
+    pub(crate) fn nth(&self, n: usize) -> Option<Arc<Storage>> {
+        self.storages
+            .lock()
+            .get(n)
+            .map(|entry| entry.storage.clone())
+    }
+}
+
+/// Who has a client. Dropping it takes all storages away, by force.
+pub(crate) struct Owner(Arc<Client>);
+
+impl Owner {
+    /// Makes a client without storages, whose disks belong to `module`.
+    pub(crate) fn new(
+        module: &'static ThisModule,
+        pool: Arc<Pool>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self> {
+        Ok(Self(Arc::pin_init(
+            Client::new(module, pool, observer),
+            GFP_KERNEL,
+        )?))
+    }
+}
+
+impl Deref for Owner {
+    type Target = Arc<Client>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        loop {
+            let entry = self.0.storages.lock().pop();
+
+            match entry {
+                Some(entry) => entry.storage.stop(true),
+                None => break,
+            }
+        }
+    }
+}
+
+/// Returns a name as text; names consist of ASCII characters.
+fn text(name: &CStr) -> &str {
+    name.to_str().unwrap_or("?")
+}

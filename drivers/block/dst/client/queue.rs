@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a storage has to do: requests that wait, and runs that are under way.
+//!
+//! A [`Queue`] is data under one spinlock. Nothing is ended in here: what is over is handed to the
+//! caller, who drops it when he has released the lock.
+
+use super::{
+    request::Request,
+    split::{
+        begin,
+        First,
+        Kind,
+        Split,
+        Work, //
+    }, //
+};
+use crate::{
+    abstractions::{
+        bio,
+        block_status::BlockStatus,
+        mempool::{
+            Fifo,
+            Shared,
+            Unique, //
+        }, //
+    },
+    proto::{
+        self,
+        credits::Window,
+        geometry::Geometry,
+        inflight::{
+            Slot,
+            Table, //
+        },
+        request::Reply,
+        ring::Ring,
+        run::{
+            Extent,
+            Run, //
+        },
+        units::{
+            Handle,
+            PageMask,
+            Stamp, //
+        }, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// Runs that can be under way at the same time.
+pub(super) const DEPTH: usize = 256;
+
+/// Whether anything can be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// No: everything waits.
+    Shut,
+    /// Yes, over the connection with this stamp.
+    Open(Stamp),
+    /// No, and never again: everything fails.
+    Failing(BlockStatus),
+}
+
+/// A piece of work under way.
+struct InFlight {
+    work: Work,
+    /// Pages that are to be sent (again). What has no pages has the first one.
+    to_send: PageMask,
+    /// Frames of it that a sender is working on.
+    sending: u32,
+    /// It was sent over an earlier connection.
+    resent: bool,
+    /// It is over, as soon as no sender works on it.
+    over: bool,
+}
+
+/// Something to be sent.
+pub(super) struct Outgoing {
+    /// The handle that the reply will have.
+    pub(super) handle: Handle,
+    /// What is asked.
+    pub(super) ask: proto::request::Request,
+    /// The data that goes with it.
+    pub(super) data: Option<Data>,
+    /// Pages that are sent not for the first time.
+    pub(super) resent: u32,
+}
+
+/// Memory of a bio.
+#[derive(Clone)]
+pub(super) struct Data {
+    /// Keeps the bio from ending.
+    pub(super) request: Shared<Request>,
+    /// Where it begins in the memory of the bio, in bytes.
+    pub(super) offset: usize,
+    /// Length in bytes.
+    pub(super) len: usize,
+}
+
+/// What is over; dropping it ends bios, so no lock may be held then.
+#[must_use = "dropping it ends bios"]
+pub(super) enum Over {
+    /// Nothing.
+    Nothing,
+    /// A piece of work.
+    Work(#[expect(dead_code)] Work),
+    /// A request.
+    Request(#[expect(dead_code)] Unique<Request>),
+    /// A request that was being split.
+    Split(#[expect(dead_code)] Split),
+    /// A bio that nobody began with.
+    Bio(#[expect(dead_code)] bio::Bio),
+}
+
+/// What to do with a reply.
+pub(super) enum Answer {
+    /// Nothing more: this is what is over.
+    Done(Over),
+    /// Its payload has to be received into this memory, then [`Queue::received`] be called.
+    Receive(Data),
+    /// It answers nothing that was asked; its payload has to be thrown away.
+    Stale,
+    /// The server breaks the protocol.
+    Wrong(&'static str),
+}
+
+type Vector<T> = KVVec<T>;
+
+/// See the module's documentation.
+pub(super) struct Queue {
+    gate: Gate,
+    geometry: Geometry,
+    window: Window,
+    /// Bios for which there was no memory.
+    starved: bio::List,
+    waiting: Fifo<Request>,
+    split: Option<Split>,
+    table: Table<InFlight, Vector<Slot<InFlight>>>,
+    /// Slots that have something to send.
+    ring: Ring<Vector<u32>>,
+}
+
+impl Queue {
+    /// Allocates an empty queue. Process context.
+    pub(super) fn new() -> Result<Self> {
+        let mut slots = Vector::with_capacity(DEPTH, GFP_KERNEL)?;
+        let mut places = Vector::with_capacity(DEPTH, GFP_KERNEL)?;
+
+        for _ in 0..DEPTH {
+            slots.push(Slot::new(), GFP_KERNEL)?;
+            places.push(0, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            gate: Gate::Shut,
+            geometry: Geometry::default(),
+            window: Window::new(0),
+            starved: bio::List::new(),
+            waiting: Fifo::new(),
+            split: None,
+            table: Table::new(slots),
+            ring: Ring::new(places),
+        })
+    }
+
+    /// Returns the status with which everything fails now, if that is so.
+    pub(super) fn failing(&self) -> Option<BlockStatus> {
+        match self.gate {
+            Gate::Failing(status) => Some(status),
+            Gate::Shut | Gate::Open(_) => None,
+        }
+    }
+
+    /// Returns the number of pieces of work under way.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.table.len()
+    }
+
+    /// Returns the disk as the server described it last.
+    pub(super) fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// Takes a new description of the disk.
+    pub(super) fn set_geometry(&mut self, geometry: Geometry) {
+        self.geometry = geometry;
+    }
+
+    /// Puts in a request; it comes back if everything fails now.
+    pub(super) fn submit(&mut self, request: Unique<Request>) -> Result<(), Unique<Request>> {
+        if let Gate::Failing(status) = self.gate {
+            request.note(status);
+            return Err(request);
+        }
+        self.waiting.push(request);
+        Ok(())
+    }
+
+    /// Puts in a bio for which there is no memory yet; it comes back if everything fails now.
+    pub(super) fn starve(&mut self, bio: bio::Bio) -> Result<(), bio::Bio> {
+        if self.failing().is_some() {
+            return Err(bio);
+        }
+        self.starved.push(bio);
+        Ok(())
+    }
+
+    /// Takes a bio for which there was no memory.
+    pub(super) fn pop_starved(&mut self) -> Option<bio::Bio> {
+        self.starved.pop()
+    }
+
+    /// Lets everything wait: the connection is lost.
+    pub(super) fn shut(&mut self) {
+        if self.failing().is_none() {
+            self.gate = Gate::Shut;
+        }
+    }
+
+    /// Takes out something that is over though its sender has not said that he is done with it: he
+    /// is, the connection is closed. [`Over::Nothing`] if there is nothing like that.
+    pub(super) fn pop_over(&mut self) -> Over {
+        let found = self.table.iter_mut().find(|(_, entry)| entry.over);
+        let Some((handle, entry)) = found else {
+            return Over::Nothing;
+        };
+        entry.sending = 0;
+        match self.finish(handle) {
+            // The request goes on; there may be more like it.
+            Over::Nothing => self.pop_over(),
+            over => over,
+        }
+    }
+
+    /// Lets everything go over the connection with `stamp`, beginning with all that is under way:
+    /// the server has said that nothing of it is being worked on any more.
+    ///
+    /// All of it gets new handles, so that a reply to what was sent before is one to nothing.
+    pub(super) fn open(&mut self, stamp: Stamp, window: u32, geometry: Geometry) {
+        if self.failing().is_some() {
+            return;
+        }
+        self.gate = Gate::Open(stamp);
+        self.window = Window::new(window);
+        self.geometry = geometry;
+        self.ring.clear();
+        for slot in 0..self.table.capacity() {
+            let Some((handle, entry)) = self.table.at_mut(slot) else {
+                continue;
+            };
+            entry.resent = true;
+            entry.sending = 0;
+            entry.to_send = match &entry.work {
+                Work::Run { pages, .. } => pages.unacked(),
+                Work::Flush { .. } | Work::Extent { .. } => PageMask::range(0, 1),
+            };
+            self.table.renew(handle);
+            // The ring has a place for each slot.
+            let _ = self.ring.push(slot);
+        }
+    }
+
+    /// Lets everything fail with `status` from now on. What is there has to be taken out with
+    /// [`Self::pop`].
+    pub(super) fn fail(&mut self, status: BlockStatus) {
+        self.gate = Gate::Failing(status);
+    }
+
+    /// Takes something out of a queue in which everything fails. [`Over::Nothing`] if it is empty.
+    pub(super) fn pop(&mut self) -> Over {
+        let Gate::Failing(status) = self.gate else {
+            return Over::Nothing;
+        };
+        if let Some(split) = self.split.take() {
+            split.note(status);
+            return Over::Split(split);
+        }
+        if let Some(request) = self.waiting.pop() {
+            request.note(status);
+            return Over::Request(request);
+        }
+        if let Some(bio) = self.starved.pop() {
+            return Over::Bio(bio);
+        }
+        let Some(handle) = self.table.iter().map(|(handle, _)| handle).next() else {
+            return Over::Nothing;
+        };
+        match self.table.remove(handle) {
+            Some(entry) => {
+                entry.work.note(status);
+                Over::Work(entry.work)
+            }
+            None => Over::Nothing,
+        }
+    }
+
+    /// Returns what to send next over the connection with `stamp`, if there is anything and the
+    /// server has room for it. What is over without having been sent goes to `over`; there is
+    /// nothing more to send until that was taken away.
+    pub(super) fn next(&mut self, stamp: Stamp, over: &mut Over) -> Option<Outgoing> {
+        if self.gate != Gate::Open(stamp) {
+            return None;
+        }
+        loop {
+            if let Some(slot) = self.ring.front() {
+                match self.table.at(slot) {
+                    Some((_, entry)) if !entry.to_send.is_empty() => {
+                        return self.outgoing(slot);
+                    }
+                    _ => {
+                        self.ring.pop();
+                        continue;
+                    }
+                }
+            }
+            if !matches!(over, Over::Nothing) || !self.begin_next(over) {
+                return None;
+            }
+        }
+    }
+
+    /// Makes the next frame of what is in `slot`; [`None`] if there are not enough credits.
+    fn outgoing(&mut self, slot: u32) -> Option<Outgoing> {
+        let (handle, entry) = self.table.at_mut(slot)?;
+        let (first, count) = entry.to_send.lowest_range()?;
+        let (ask, data) = match &entry.work {
+            Work::Run {
+                request,
+                pages,
+                offset,
+                kind,
+            } => {
+                let part = pages.run().part(first, count)?;
+                let run = Run::new(part)?;
+                let data = Data {
+                    request: request.clone(),
+                    offset: offset + pages.run().extent().offset_of(&part)?.bytes() as usize,
+                    len: part.len().bytes() as usize,
+                };
+                match *kind {
+                    Kind::Read => (proto::request::Request::Read { run }, None),
+                    Kind::Write { fua } => {
+                        (proto::request::Request::Write { run, fua }, Some(data))
+                    }
+                }
+            }
+            Work::Flush { .. } => (proto::request::Request::Flush, None),
+            Work::Extent { ask, .. } => (*ask, None),
+        };
+        if !self.window.take(ask.cost()) {
+            return None;
+        }
+        entry.to_send = entry.to_send.without(PageMask::range(first, count));
+        entry.sending += 1;
+        let resent = if entry.resent { count } else { 0 };
+        if entry.to_send.is_empty() {
+            self.ring.pop();
+        }
+        Some(Outgoing {
+            handle,
+            ask,
+            data,
+            resent,
+        })
+    }
+
+    /// Puts the next piece of a waiting request under way; returns whether there was one, and room
+    /// for it.
+    fn begin_next(&mut self, over: &mut Over) -> bool {
+        if self.table.is_full() {
+            return false;
+        }
+        if let Some(split) = &mut self.split {
+            if let Some(work) = split.next() {
+                self.put_under_way(work);
+                return true;
+            }
+            if let Some(split) = self.split.take() {
+                *over = Over::Split(split);
+            }
+            return true;
+        }
+        let Some(request) = self.waiting.pop() else {
+            return false;
+        };
+        match begin(request, &self.geometry) {
+            First::Flush(request) => self.put_under_way(Work::Flush { request }),
+            First::Split(split) => self.split = Some(split),
+            First::Over(request) => *over = Over::Request(request),
+        }
+        true
+    }
+
+    /// Puts `work` under way. There has to be room in the table.
+    fn put_under_way(&mut self, work: Work) {
+        let to_send = match &work {
+            Work::Run { pages, .. } => pages.unacked(),
+            Work::Flush { .. } | Work::Extent { .. } => PageMask::range(0, 1),
+        };
+        let entry = InFlight {
+            work,
+            to_send,
+            sending: 0,
+            resent: false,
+            over: false,
+        };
+
+        if let Ok(handle) = self.table.insert(entry) {
+            // The ring has a place for each slot.
+            let _ = self.ring.push(handle.slot());
+        }
+    }
+
+    /// Notes that a sender is done with a frame of `handle`.
+    pub(super) fn sent(&mut self, handle: Handle) -> Over {
+        let Some(entry) = self.table.get_mut(handle) else {
+            return Over::Nothing;
+        };
+        entry.sending = entry.sending.saturating_sub(1);
+        self.finish(handle)
+    }
+
+    /// Finds out what `reply` means. `payload` is the number of bytes that follow it.
+    pub(super) fn answer(&mut self, reply: &Reply) -> Answer {
+        if self.window.give(reply.credits).is_err() {
+            return Answer::Wrong("more credits than granted");
+        }
+        let Some(entry) = self.table.get_mut(reply.handle) else {
+            return Answer::Stale;
+        };
+        if entry.over {
+            return Answer::Stale;
+        }
+        if entry.work.opcode() != reply.opcode {
+            return Answer::Wrong("a reply to another operation");
+        }
+        if !reply.status.is_ok() {
+            entry.work.note(super::status::block_status(reply.status));
+        }
+        match &mut entry.work {
+            Work::Run {
+                request,
+                pages,
+                offset,
+                kind,
+            } => {
+                let Some(extent) = reply.extent else {
+                    return Answer::Wrong("a reply without an extent");
+                };
+                let Ok(mask) = pages.check(&extent) else {
+                    return Answer::Wrong("a reply about other pages");
+                };
+                if entry.to_send.intersects(mask) {
+                    return Answer::Wrong("a reply to what was not sent");
+                }
+                if *kind == Kind::Read && reply.status.is_ok() {
+                    let Some(before) = pages.run().extent().offset_of(&extent) else {
+                        return Answer::Wrong("a reply about other pages");
+                    };
+                    return Answer::Receive(Data {
+                        request: request.clone(),
+                        offset: *offset + before.bytes() as usize,
+                        len: extent.len().bytes() as usize,
+                    });
+                }
+                if pages.acknowledge(&extent).is_err() {
+                    return Answer::Wrong("a reply about other pages");
+                }
+                entry.over = pages.is_done();
+            }
+            _ if !entry.to_send.is_empty() => {
+                return Answer::Wrong("a reply to what was not sent");
+            }
+            Work::Flush { .. } => entry.over = true,
+            Work::Extent { ask, .. } => {
+                if ask.extent() != reply.extent {
+                    return Answer::Wrong("a reply about another extent");
+                }
+                entry.over = true;
+            }
+        }
+        Answer::Done(self.finish(reply.handle))
+    }
+
+    /// Notes that the data of a part of a read is in its place.
+    pub(super) fn received(&mut self, handle: Handle, extent: &Extent) -> Over {
+        let Some(entry) = self.table.get_mut(handle) else {
+            return Over::Nothing;
+        };
+        if let Work::Run { pages, .. } = &mut entry.work {
+            if pages.acknowledge(extent).is_ok() {
+                entry.over = pages.is_done();
+            }
+        }
+        self.finish(handle)
+    }
+
+    /// Takes out what is under `handle` if it is over and no sender works on it.
+    fn finish(&mut self, handle: Handle) -> Over {
+        match self.table.get(handle) {
+            Some(entry) if entry.over && entry.sending == 0 => (),
+            _ => return Over::Nothing,
+        }
+        match self.table.remove(handle).map(|entry| entry.work) {
+            Some(Work::Flush { request }) => self.flushed(request),
+            Some(work) => Over::Work(work),
+            None => Over::Nothing,
+        }
+    }
+
+    /// Goes on with a request whose flush is done.
+    fn flushed(&mut self, mut request: Unique<Request>) -> Over {
+        if request.is_ok() && !request.is_flushed() {
+            request.set_flushed();
+            self.waiting.push(request);
+            return Over::Nothing;
+        }
+        Over::Request(request)
+    }
+}
+
+impl Work {
+    /// Returns the operation that the server is asked for.
+    fn opcode(&self) -> proto::opcode::Opcode {
+        use proto::opcode::Opcode;
+
+        match self {
+            Self::Run {
+                kind: Kind::Read, ..
+            } => Opcode::Read,
+            Self::Run {
+                kind: Kind::Write { .. },
+                ..
+            } => Opcode::Write,
+            Self::Flush { .. } => Opcode::Flush,
+            Self::Extent { ask, .. } => ask.opcode(),
+        }
+    }
+}

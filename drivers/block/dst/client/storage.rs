@@ -1,0 +1,609 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A storage: a disk of this machine whose data is on another one.
+//!
+//! Locks, outer ones first: `thread`, `adder`, `disk` (mutexes, each taken alone); the inside of a
+//! connection's turnstile (mutex); `status` (mutex); `queue`, `link`, a connection's control
+//! (spinlocks, each taken alone, leaves but for the scheduler's own).
+
+use super::{
+    config::{
+        StorageConfig,
+        StorageInfo,
+        StorageState, //
+    },
+    connection::Connection,
+    counters::Counters,
+    failure::Failure,
+    keeper,
+    queue::{
+        Over,
+        Queue, //
+    },
+    request::Request,
+    text,
+    Observer, //
+};
+use crate::{
+    abstractions::{
+        address::Address,
+        bio::Bio,
+        block_status::BlockStatus,
+        disk::{
+            Disk,
+            Limits,
+            Operations,
+            Table, //
+        },
+        kthread::Thread,
+        lock::{
+            new_spinlock_irq,
+            SpinLockIrq, //
+        },
+        mempool,
+        namespace::Namespace, //
+    },
+    control::{
+        refusal,
+        Refusal, //
+    },
+    pool::Pool,
+    proto::{
+        geometry::{
+            DiskFlags,
+            Geometry, //
+        },
+        hello::Welcome,
+        units::{
+            SessionId,
+            Stamp,
+            Uuid, //
+        }, //
+    }, //
+};
+use kernel::{
+    new_condvar,
+    new_mutex,
+    prelude::*,
+    str::CString,
+    sync::{
+        aref::ARef,
+        Arc,
+        CondVar,
+        CondVarTimeoutResult,
+        Mutex,
+        SetOnce, //
+    },
+    task::Task,
+    time::{
+        msecs_to_jiffies,
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+/// Requests for which there is always memory.
+const RESERVE: u16 = 64;
+
+/// What happened to a storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StorageEvent {
+    /// Its disk was added.
+    Added,
+    /// It is gone.
+    Removed,
+    /// Requests flow (again).
+    Connected,
+    /// The connection was lost.
+    Disconnected,
+    /// It is in another state.
+    State,
+    /// The disk has another size.
+    Resized,
+}
+
+/// Whether the first connection was made, and the disk added.
+enum First {
+    Pending,
+    Up,
+    Failed(Refusal),
+}
+
+/// What is shown of the storage.
+struct Status {
+    state: StorageState,
+    since: Instant<Monotonic>,
+    first: First,
+    peer: Option<Address>,
+    session: SessionId,
+    stamp: Stamp,
+    uuid: Uuid,
+    geometry: Option<Geometry>,
+    protocol: u16,
+    window: u32,
+    keepalive: u32,
+    error: Option<CString>,
+    tries: usize,
+}
+
+/// See the module's documentation.
+#[pin_data]
+pub(crate) struct Storage {
+    config: StorageConfig,
+    threads: Arc<Pool>,
+    observer: Arc<dyn Observer>,
+    table: &'static Table<Storage>,
+    requests: Arc<mempool::Pool<Request>>,
+    pub(super) counters: Arc<Counters>,
+    #[pin]
+    pub(super) queue: SpinLockIrq<Queue>,
+    /// The connection that requests go over.
+    #[pin]
+    link: SpinLockIrq<Option<Arc<Connection>>>,
+    #[pin]
+    status: Mutex<Status>,
+    /// Notified when the disk was added, or that failed.
+    #[pin]
+    settled: CondVar,
+    keeper: SetOnce<ARef<Task>>,
+    #[pin]
+    thread: Mutex<Option<Thread>>,
+    #[pin]
+    adder: Mutex<Option<Thread>>,
+    #[pin]
+    disk: Mutex<Option<Disk<Storage>>>,
+}
+
+impl Storage {
+    /// Makes a storage that begins to connect. Process context.
+    pub(super) fn start(
+        config: StorageConfig,
+        threads: Arc<Pool>,
+        observer: Arc<dyn Observer>,
+        table: &'static Table<Storage>,
+    ) -> Result<Arc<Self>> {
+        let requests = Arc::pin_init(mempool::Pool::new(RESERVE), GFP_KERNEL)?;
+        let counters = Arc::new(Counters::new(), GFP_KERNEL)?;
+        let queue = Queue::new()?;
+        let uuid = config.uuid;
+        let storage = Arc::pin_init(
+            pin_init!(Self {
+                config,
+                threads,
+                observer,
+                table,
+                requests,
+                counters,
+                queue <- new_spinlock_irq!(queue, "Storage::queue"),
+                link <- new_spinlock_irq!(None, "Storage::link"),
+                status <- new_mutex!(Status {
+                    state: StorageState::Connecting,
+                    since: Instant::now(),
+                    first: First::Pending,
+                    peer: None,
+                    session: SessionId([0; 16]),
+                    stamp: Stamp::default(),
+                    uuid,
+                    geometry: None,
+                    protocol: 0,
+                    window: 0,
+                    keepalive: 0,
+                    error: None,
+                    tries: 0,
+                }, "Storage::status"),
+                settled <- new_condvar!("Storage::settled"),
+                keeper: SetOnce::new(),
+                thread <- new_mutex!(None, "Storage::thread"),
+                adder <- new_mutex!(None, "Storage::adder"),
+                disk <- new_mutex!(None, "Storage::disk"),
+            }),
+            GFP_KERNEL,
+        )?;
+
+        let kept = storage.clone();
+        let thread = Thread::prepare(fmt!("dst-{}", storage.name()), None, move |current| {
+            keeper::run(&kept, current)
+        })?;
+        storage.keeper.populate(thread.task().clone());
+        *storage.thread.lock() = Some(thread.start());
+        Ok(storage)
+    }
+
+    /// Waits until the disk was added, or the first attempts to connect have failed.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no disk; the storage has to be removed then.
+    pub(super) fn wait(&self) -> refusal::Result {
+        let mut left = msecs_to_jiffies(self.config.timeout);
+        let mut status = self.status.lock();
+
+        loop {
+            match core::mem::replace(&mut status.first, First::Pending) {
+                First::Up => {
+                    status.first = First::Up;
+                    return Ok(());
+                }
+                First::Failed(refusal) => return Err(refusal),
+                First::Pending => (),
+            }
+            match self.settled.wait_interruptible_timeout(&mut status, left) {
+                CondVarTimeoutResult::Woken { jiffies } => left = jiffies,
+                CondVarTimeoutResult::Timeout => {
+                    return Err(Refusal::new(
+                        ETIMEDOUT,
+                        fmt!("The server did not answer in time"),
+                    ));
+                }
+                CondVarTimeoutResult::Signal { .. } => {
+                    return Err(Refusal::new(EINTR, fmt!("Interrupted")));
+                }
+            }
+        }
+    }
+
+    /// Takes the storage away. Process context; sleeps, but never for the server.
+    ///
+    /// If `force`, what was asked for and not done fails. Otherwise it is done first if there is a
+    /// connection.
+    pub(super) fn stop(&self, force: bool) {
+        self.set_state(StorageState::Removing);
+        if force || self.link().is_none() {
+            self.give_up();
+        }
+        self.remove_disk();
+        let thread = self.thread.lock().take();
+        drop(thread);
+        self.give_up();
+        // The keeper may have added it again before it stopped.
+        self.remove_disk();
+        self.observer.storage(self, StorageEvent::Removed);
+    }
+
+    /// Takes the disk away from its users.
+    fn remove_disk(&self) {
+        // Adding the disk reads from it. It ends: that works, or fails.
+        let adder = self.adder.lock().take();
+        drop(adder);
+        let disk = self.disk.lock().take();
+        drop(disk);
+    }
+
+    /// Lets all requests fail, now and from now on.
+    fn give_up(&self) {
+        self.queue.lock().fail(BlockStatus::Offline);
+        if let Some(link) = self.link() {
+            // Until that is done, data may be received into the memory of requests.
+            link.close();
+        }
+        if let Some(disk) = &*self.disk.lock() {
+            disk.mark_dead();
+        }
+        loop {
+            let over = self.queue.lock().pop();
+            match over {
+                Over::Nothing => break,
+                over => drop(over),
+            }
+        }
+    }
+
+    /// Returns its name.
+    pub(crate) fn name(&self) -> &str {
+        text(&self.config.name)
+    }
+
+    /// Returns the name of the export.
+    pub(crate) fn export(&self) -> &str {
+        text(&self.config.export)
+    }
+
+    /// Returns the configured addresses of the server.
+    pub(crate) fn addresses(&self) -> &[Address] {
+        &self.config.addresses
+    }
+
+    /// Returns the network namespace of its connections.
+    pub(crate) fn net(&self) -> &Namespace {
+        &self.config.net
+    }
+
+    /// Returns whether it asks only for reading.
+    pub(crate) fn read_only(&self) -> bool {
+        self.config.read_only
+    }
+
+    /// Returns the identity that the export has to have.
+    pub(super) fn expected_uuid(&self) -> Uuid {
+        self.config.uuid
+    }
+
+    /// Returns the threads that work for it.
+    pub(super) fn threads(&self) -> &Arc<Pool> {
+        &self.threads
+    }
+
+    /// Returns the connection that requests go over.
+    fn link(&self) -> Option<Arc<Connection>> {
+        self.link.lock().clone()
+    }
+
+    /// Returns the address to try for the `n`th time.
+    pub(super) fn address(&self, n: usize) -> Option<&Address> {
+        let addresses = &self.config.addresses;
+
+        addresses.get(n.checked_rem(addresses.len())?)
+    }
+
+    /// Returns the address that was tried last.
+    pub(super) fn peer(&self) -> Option<Address> {
+        self.status.lock().peer.clone()
+    }
+
+    /// Has the keeper look at what is new.
+    pub(super) fn wake_keeper(&self) {
+        if let Some(task) = self.keeper.as_ref() {
+            task.wake_up();
+        }
+    }
+
+    /// Returns whether it has the disk open, and by how many.
+    pub(crate) fn openers(&self) -> u32 {
+        self.disk.lock().as_ref().map_or(0, Disk::openers)
+    }
+
+    /// Returns what there is to know about it now. Process context.
+    pub(crate) fn info(&self) -> Result<StorageInfo> {
+        let (device, openers) = match &*self.disk.lock() {
+            Some(disk) => (Some(disk.device_number()), disk.openers()),
+            None => (None, 0),
+        };
+        let in_flight = self.queue.lock().in_flight();
+        let status = self.status.lock();
+        let error = match &status.error {
+            Some(error) => Some(CString::try_from(&**error)?),
+            None => None,
+        };
+
+        Ok(StorageInfo {
+            state: status.state,
+            state_ms: u64::try_from(status.since.elapsed().as_millis()).unwrap_or(0),
+            device,
+            openers,
+            geometry: status.geometry,
+            uuid: status.uuid,
+            peer: status.peer.clone(),
+            session: status.session,
+            stamp: status.stamp,
+            protocol: status.protocol,
+            window: status.window,
+            keepalive: status.keepalive,
+            error,
+            totals: self.counters.totals(),
+            in_flight,
+        })
+    }
+
+    /// Changes the state, and tells of it if it is another one.
+    fn set_state(&self, state: StorageState) {
+        {
+            let mut status = self.status.lock();
+            if status.state == state || status.state == StorageState::Removing {
+                return;
+            }
+            status.state = state;
+            status.since = Instant::now();
+        }
+        self.observer.storage(
+            self,
+            match state {
+                StorageState::Connected => StorageEvent::Connected,
+                _ => StorageEvent::State,
+            },
+        );
+    }
+
+    /// Notes that the keeper tries `address`.
+    pub(super) fn trying(&self, address: &Address, session: SessionId, stamp: Stamp) {
+        let mut status = self.status.lock();
+
+        status.peer = Some(address.clone());
+        status.session = session;
+        status.stamp = stamp;
+        status.tries += 1;
+    }
+
+    /// Notes that the server still has `left` requests to complete.
+    pub(super) fn draining(&self, left: u32) {
+        if self.status.lock().state != StorageState::Draining {
+            pr_info!("{}: the server completes {} requests\n", self.name(), left);
+        }
+        self.set_state(StorageState::Draining);
+    }
+
+    /// Lets requests flow over `connection`, beginning with all that were under way.
+    pub(super) fn connected(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        welcome: &Welcome,
+        again: bool,
+        grown: bool,
+    ) {
+        {
+            let mut status = self.status.lock();
+            status.uuid = welcome.uuid;
+            status.geometry = Some(welcome.geometry);
+            status.protocol = welcome.version;
+            status.window = welcome.window;
+            status.keepalive = welcome.keepalive_ms;
+        }
+        self.queue
+            .lock()
+            .open(connection.stamp, welcome.window, welcome.geometry);
+        *self.link.lock() = Some(connection.clone());
+        if again {
+            self.counters.reconnected();
+        }
+        if grown {
+            self.resized(welcome.geometry);
+        }
+        self.set_state(StorageState::Connected);
+        if !again {
+            self.add_disk(welcome.geometry);
+        }
+    }
+
+    /// Lets everything wait: the connection is lost.
+    pub(super) fn disconnected(&self) {
+        self.queue.lock().shut();
+        let link = self.link.lock().take();
+        drop(link);
+        self.set_state(StorageState::Reconnecting);
+        self.observer.storage(self, StorageEvent::Disconnected);
+    }
+
+    /// Takes a new description of the disk.
+    pub(super) fn resized(&self, geometry: Geometry) {
+        self.queue.lock().set_geometry(geometry);
+        self.status.lock().geometry = Some(geometry);
+        if let Some(disk) = &*self.disk.lock() {
+            disk.set_capacity(geometry.sectors);
+        }
+        self.observer.storage(self, StorageEvent::Resized);
+    }
+
+    /// Notes that there is no connection because of `failure`.
+    pub(super) fn failed(&self, failure: Failure) {
+        let sentence = failure.text();
+        let mut news = false;
+        let first_over = {
+            let mut status = self.status.lock();
+            if let Some(sentence) = &sentence {
+                news = status.error.as_deref() != Some(sentence);
+            }
+            let pending = matches!(status.first, First::Pending);
+            let over = pending
+                && self.config.timeout > 0
+                && status.geometry.is_none()
+                && status.tries >= self.config.addresses.len();
+
+            if over {
+                status.first = First::Failed(failure.refusal());
+            }
+            over
+        };
+        if let (true, Some(sentence)) = (news, &sentence) {
+            pr_info!("{}: {}\n", self.name(), text(sentence));
+        }
+        let old = core::mem::replace(&mut self.status.lock().error, sentence);
+        drop(old);
+        if first_over {
+            self.settled.notify_all();
+        }
+        if failure.is_refusal() {
+            self.set_state(StorageState::Failed);
+        } else if self.status.lock().geometry.is_some() {
+            self.set_state(StorageState::Reconnecting);
+        }
+    }
+
+    /// Has the disk added by a thread of its own, because that reads from it.
+    fn add_disk(self: &Arc<Self>, geometry: Geometry) {
+        let storage = self.clone();
+        let adder = Thread::new(fmt!("dst-add-{}", self.name()), None, move |_| {
+            let first = match storage.try_add_disk(&geometry) {
+                Ok(()) => First::Up,
+                Err(error) => First::Failed(Refusal::new(
+                    error,
+                    fmt!("The disk could not be added (error {})", -error.to_errno()),
+                )),
+            };
+            storage.status.lock().first = first;
+            storage.settled.notify_all();
+            storage.observer.storage(&storage, StorageEvent::Added);
+        });
+
+        match adder {
+            Ok(thread) => *self.adder.lock() = Some(thread),
+            Err(error) => {
+                self.status.lock().first = First::Failed(error.into());
+                self.settled.notify_all();
+            }
+        }
+    }
+
+    /// Adds the disk.
+    fn try_add_disk(self: &Arc<Self>, geometry: &Geometry) -> Result {
+        let limits = Limits {
+            logical_block: geometry.logical_block,
+            physical_block: geometry.physical_block,
+            io_min: geometry.io_min,
+            io_opt: geometry.io_opt,
+            max_sectors: geometry.max_frame_sectors.0,
+            max_discard_sectors: geometry.max_discard_sectors.0,
+            discard_granularity: geometry.discard_granularity,
+            max_write_zeroes_sectors: geometry.max_write_zeroes_sectors.0,
+            write_cache: geometry.has_volatile_cache(),
+            fua: geometry.flags.contains(DiskFlags::FUA),
+            rotational: geometry.flags.contains(DiskFlags::ROTATIONAL),
+        };
+        let disk = Disk::new(
+            self.table,
+            fmt!("dst-{}", self.name()),
+            &limits,
+            geometry.sectors,
+            self.read_only() || geometry.is_read_only(),
+            self.clone(),
+        )?;
+
+        *self.disk.lock() = Some(disk);
+        Ok(())
+    }
+
+    /// Puts a bio into the queue; returns whether there was memory for it at once.
+    fn enqueue(&self, bio: Bio) -> bool {
+        let request = Request::new(bio, self.counters.clone());
+
+        match mempool::Pool::try_alloc(&self.requests, request) {
+            Ok(request) => {
+                // It comes back if everything fails, and ends when it is dropped.
+                let back = self.queue.lock().submit(request);
+                drop(back);
+                true
+            }
+            Err(request) => {
+                let Some(bio) = request.undo() else {
+                    return true;
+                };
+                let back = self.queue.lock().starve(bio);
+                drop(back);
+                false
+            }
+        }
+    }
+
+    /// Sends what there is to send, if there is a connection.
+    fn transmit(&self) {
+        if let Some(link) = self.link() {
+            link.transmit();
+        }
+    }
+
+    /// Tries again what had to wait for memory: some was given back.
+    pub(super) fn feed(&self) {
+        loop {
+            let bio = self.queue.lock().pop_starved();
+
+            if !bio.is_some_and(|bio| self.enqueue(bio)) {
+                return;
+            }
+        }
+    }
+}
+
+impl Operations for Storage {
+    fn submit(&self, bio: Bio) {
+        self.enqueue(bio);
+        self.transmit();
+    }
+}

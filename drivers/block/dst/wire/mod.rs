@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Frames over a socket: what both halves need to send and receive them.
+//!
+//! Nothing in here waits for the network.
+
+pub(crate) mod headers;
+pub(crate) mod outbox;
+pub(crate) mod turnstile;
