@@ -11,12 +11,16 @@ use kernel::prelude::*;
 #[allow(dead_code)]
 mod abstractions;
 #[allow(dead_code)]
+mod client;
+#[allow(dead_code)]
 mod control;
 #[allow(dead_code)]
 mod pool;
 // Also a crate of its own, which uses all of it and of which all of it is public.
 #[allow(dead_code, unreachable_pub)]
 mod proto;
+#[allow(dead_code)]
+mod wire;
 
 module! {
     type: Dst,
@@ -26,10 +30,15 @@ module! {
     license: "GPL",
 }
 
-struct Dst;
+/// The module, as long as it is loaded.
+struct Dst {
+    _driver: control::Driver,
+}
 
 impl kernel::Module for Dst {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Dst)
+        Ok(Self {
+            _driver: control::Driver::start()?,
+        })
     }
 }

@@ -132,15 +132,22 @@ impl<H: Host> Attribute<H> {
 }
 
 /// The null-terminated list of the attributes of a group, of which there are `N` less one.
+///
+/// # Invariants
+///
+/// The pointers are those of attributes of type `Attribute<H>`, but for the last, which is null.
 #[repr(transparent)]
-pub(crate) struct List<const N: usize>([*const bindings::attribute; N]);
+pub(crate) struct List<H: Host, const N: usize>(
+    [*const bindings::attribute; N],
+    PhantomData<fn(H)>,
+);
 
 // SAFETY: The pointers are those of statics that nobody changes.
-unsafe impl<const N: usize> Sync for List<N> {}
+unsafe impl<H: Host, const N: usize> Sync for List<H, N> {}
 
-impl<const N: usize> List<N> {
+impl<H: Host, const N: usize> List<H, N> {
     /// The list of `attributes`.
-    pub(crate) const fn new<H: Host>(attributes: &'static [Attribute<H>]) -> Self {
+    pub(crate) const fn new(attributes: &'static [Attribute<H>]) -> Self {
         let mut list = [ptr::null(); N];
         let mut i = 0;
 
@@ -150,22 +157,27 @@ impl<const N: usize> List<N> {
             i += 1;
         }
         assert!(i + 1 == N);
-        Self(list)
+        // INVARIANT: All but the last were just set, and there is one more.
+        Self(list, PhantomData)
     }
 }
 
 /// A group of attributes.
+///
+/// # Invariants
+///
+/// The attributes are of type `Attribute<H>`.
 #[repr(transparent)]
-pub(crate) struct Group(bindings::attribute_group);
+pub(crate) struct Group<H: Host>(bindings::attribute_group, PhantomData<fn(H)>);
 
 // SAFETY: Nobody changes a group.
-unsafe impl Sync for Group {}
+unsafe impl<H: Host> Sync for Group<H> {}
 
-impl Group {
+impl<H: Host> Group<H> {
     /// A group of the attributes in `list`, in a directory called `name` if there is a name.
     pub(crate) const fn new<const N: usize>(
         name: Option<&'static CStr>,
-        list: &'static List<N>,
+        list: &'static List<H, N>,
     ) -> Self {
         let mut raw: bindings::attribute_group = pin_init::zeroed();
 
@@ -173,7 +185,8 @@ impl Group {
             raw.name = kernel::str::as_char_ptr_in_const_context(name);
         }
         raw.__bindgen_anon_2.attrs_const = list.0.as_ptr();
-        Self(raw)
+        // INVARIANT: By the type invariants of the list.
+        Self(raw, PhantomData)
     }
 }
 
@@ -181,7 +194,7 @@ impl Group {
 ///
 /// # Invariants
 ///
-/// The list ends with null and has groups of attributes of `H` only.
+/// The list ends with null and has groups of attributes of type `Attribute<H>` only.
 #[repr(transparent)]
 pub(crate) struct Groups<H: Host>([*const bindings::attribute_group; 2], PhantomData<fn(H)>);
 
@@ -189,13 +202,9 @@ pub(crate) struct Groups<H: Host>([*const bindings::attribute_group; 2], Phantom
 unsafe impl<H: Host> Sync for Groups<H> {}
 
 impl<H: Host> Groups<H> {
-    /// The one group `group`, for [`attribute_group!`].
-    ///
-    /// # Safety
-    ///
-    /// The attributes of the group must be of type `Attribute<H>`.
-    pub(crate) const unsafe fn new(group: &'static Group) -> Self {
-        // INVARIANT: By the requirements of this function.
+    /// The one group `group`.
+    pub(crate) const fn new(group: &'static Group<H>) -> Self {
+        // INVARIANT: By the type invariants of the group.
         Self([&raw const group.0, ptr::null()], PhantomData)
     }
 
@@ -231,14 +240,10 @@ macro_rules! attribute_group {
                     $crate::abstractions::attributes::optional!($($store)?),
                 ),
             )*];
-            static LIST: List<{ ATTRIBUTES.len() + 1 }> = List::new(ATTRIBUTES);
-            static GROUP: Group = Group::new($name, &LIST);
+            static LIST: List<$host, { ATTRIBUTES.len() + 1 }> = List::new(ATTRIBUTES);
+            static GROUP: Group<$host> = Group::new($name, &LIST);
 
-            // SAFETY: The attributes of the group are those above.
-            #[allow(unsafe_code)]
-            unsafe {
-                Groups::new(&GROUP)
-            }
+            Groups::new(&GROUP)
         };
     };
 }

@@ -283,16 +283,17 @@ pub(crate) use handlers;
 macro_rules! family {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident() -> $variable:ident;) => {
         $(#[$attribute])*
+        #[allow(unsafe_code)]
         $visibility fn $name() -> &'static $crate::abstractions::genetlink::Family {
-            #[allow(unsafe_code)]
+            // What is inside of it is C's business.
+            #[allow(improper_ctypes)]
+            extern "C" {
+                static $variable: $crate::abstractions::genetlink::Family;
+            }
+
             // SAFETY: The generated file defines a `struct genl_family` of this name, which is
             // what `Family` is.
-            unsafe {
-                extern "C" {
-                    static $variable: $crate::abstractions::genetlink::Family;
-                }
-                &*(&raw const $variable)
-            }
+            unsafe { &*(&raw const $variable) }
         }
     };
 }

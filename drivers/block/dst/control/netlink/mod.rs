@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The generic netlink family `dst`.
+//!
+//! It is specified in `Documentation/netlink/specs/dst.yaml`, from which `../netlink_gen.c` is
+//! generated. That checks the rights of callers and the form of what they send; the functions in
+//! here do what is asked.
+
+mod pool;
+
+use super::{
+    refusal::Refusal,
+    Control, //
+};
+use crate::abstractions::genetlink::{
+    self,
+    Context,
+    Explain, //
+};
+use kernel::prelude::*;
+
+/// Where the handlers find the [`Control`].
+static CONTEXT: Context<Control> = Context::new();
+
+genetlink::family! {
+    /// Returns the generated family.
+    pub(super) fn family() -> dst_nl_family;
+}
+
+genetlink::handlers! {
+    context: CONTEXT,
+    requests: {
+        dst_nl_pool_get_doit => pool::get,
+        dst_nl_pool_set_doit => pool::set,
+    },
+    dumps: {
+    },
+}
+
+/// Returns where the handlers find the [`Control`].
+pub(super) fn context() -> &'static Context<Control> {
+    &CONTEXT
+}
+
+impl Explain for Refusal {
+    fn error(&self) -> Error {
+        self.error()
+    }
+
+    fn text(&self) -> &str {
+        self.text()
+    }
+}
