@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Commands for exports.
+
+use crate::input::duration;
+use crate::input::endpoint::Endpoint;
+use crate::input::name;
+use crate::input::rule;
+use crate::uapi::limit;
+use clap::{
+    Args,
+    Subcommand, //
+};
+use dst_proto::access::Rule;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// Reads after which time a client counts as silent.
+fn keepalive(text: &str) -> Result<u32, String> {
+    match duration::milliseconds(text, limit::KEEPALIVE_MAX)? {
+        0..=99 => Err("shorter than 100ms".into()),
+        milliseconds => Ok(milliseconds),
+    }
+}
+
+/// Reads the size of a window.
+fn window() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(limit::WINDOW_MIN)..=i64::from(limit::WINDOW_MAX))
+}
+
+/// What to do with exports.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ExportCommand {
+    /// Export a block device
+    Add(ExportAdd),
+    /// Change an export
+    Set(ExportSet),
+    /// Remove an export
+    Del {
+        /// Name of the export
+        #[arg(value_parser = name::export)]
+        name: String,
+        /// Remove it though clients are attached; they are cut off
+        #[arg(long)]
+        force: bool,
+    },
+    /// List the exports
+    List,
+    /// Show all about an export
+    Show {
+        /// Name of the export
+        #[arg(value_parser = name::export)]
+        name: String,
+    },
+}
+
+/// Export a block device.
+#[derive(Args, Clone, Debug)]
+pub struct ExportAdd {
+    /// Name of the export, which clients ask for
+    #[arg(value_parser = name::export)]
+    pub name: String,
+
+    /// The block device
+    pub device: PathBuf,
+
+    /// Address to listen on: ADDR:PORT, [::]:PORT for all addresses, or unix:/PATH; the port is
+    /// 7770 if none is given; may be given several times
+    #[arg(long, required = true, value_name = "ADDR:PORT", value_parser = Endpoint::parse)]
+    pub listen: Vec<Endpoint>,
+
+    /// Let in the clients with these addresses, to read (ro) or to read and write (rw); the longest
+    /// prefix that fits decides; without any rule only this machine is let in
+    #[arg(long, value_name = "PREFIX:ro|rw", value_parser = rule::parse)]
+    pub allow: Vec<Rule>,
+
+    /// Let nobody write
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// Export the device though others have it open or may open it later
+    #[arg(long)]
+    pub share_device: bool,
+
+    /// Let several clients write at the same time, which only software made for it survives
+    #[arg(long)]
+    pub shared_writers: bool,
+
+    /// Identity of the data, if it is not to be derived from the device
+    #[arg(long)]
+    pub uuid: Option<Uuid>,
+
+    /// Pages of 4 KiB that each client may have in flight
+    #[arg(long, value_name = "PAGES", value_parser = window())]
+    pub window: Option<u32>,
+
+    /// Time after which a silent client is dropped
+    #[arg(long, value_name = "TIME", value_parser = keepalive)]
+    pub keepalive: Option<u32>,
+}
+
+/// Change an export.
+#[derive(Args, Clone, Debug)]
+#[group(
+    id = "change",
+    required = true,
+    multiple = true,
+    args = [
+        "listen", "allow", "read_only", "read_write", "shared_writers", "exclusive_writers",
+        "window", "keepalive",
+    ],
+)]
+pub struct ExportSet {
+    /// Name of the export
+    #[arg(value_parser = name::export)]
+    pub name: String,
+
+    /// Address to listen on instead of all others; may be given several times
+    #[arg(long, value_name = "ADDR:PORT", value_parser = Endpoint::parse)]
+    pub listen: Vec<Endpoint>,
+
+    /// Rule that replaces all others; may be given several times; clients that are not let in any
+    /// longer are cut off
+    #[arg(long, value_name = "PREFIX:ro|rw", value_parser = rule::parse)]
+    pub allow: Vec<Rule>,
+
+    /// Let nobody write
+    #[arg(long, conflicts_with = "read_write")]
+    pub read_only: bool,
+
+    /// Let clients write
+    #[arg(long)]
+    pub read_write: bool,
+
+    /// Let several clients write at the same time
+    #[arg(long, conflicts_with = "exclusive_writers")]
+    pub shared_writers: bool,
+
+    /// Let one client write at a time
+    #[arg(long)]
+    pub exclusive_writers: bool,
+
+    /// Pages of 4 KiB that each client that comes from now on may have in flight
+    #[arg(long, value_name = "PAGES", value_parser = window())]
+    pub window: Option<u32>,
+
+    /// Time after which a silent client is dropped
+    #[arg(long, value_name = "TIME", value_parser = keepalive)]
+    pub keepalive: Option<u32>,
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Commands for storages.
+
+use crate::input::duration;
+use crate::input::endpoint::Endpoint;
+use crate::input::name;
+use crate::uapi::limit;
+use clap::Args;
+use uuid::Uuid;
+
+/// Reads how long to wait.
+fn timeout(text: &str) -> Result<u32, String> {
+    duration::milliseconds(text, limit::TIMEOUT_MAX)
+}
+
+/// Attach an export.
+#[derive(Args, Clone, Debug)]
+pub struct StorageAdd {
+    /// Name of the storage; its device is /dev/dst-NAME
+    #[arg(value_parser = name::storage)]
+    pub name: String,
+
+    /// Address of the server: HOST, HOST:PORT, [IPV6]:PORT or unix:/PATH; the port is 7770 if none
+    /// is given; several are tried in their order
+    #[arg(required = true, value_name = "HOST:PORT", value_parser = Endpoint::parse)]
+    pub servers: Vec<Endpoint>,
+
+    /// Name of the export, if it is not that of the storage
+    #[arg(long, value_name = "NAME", value_parser = name::export)]
+    pub export: Option<String>,
+
+    /// Only read
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// How long to wait for the first connection: seconds, or a number with ms, s, m or h; 0 does
+    /// not wait at all
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout)]
+    pub timeout: u32,
+
+    /// Connections to keep
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(limit::CONNECTIONS_MAX)),
+    )]
+    pub connections: Option<u32>,
+
+    /// Accept only the export of this identity
+    #[arg(long)]
+    pub uuid: Option<Uuid>,
+}
+
+/// Change a storage.
+#[derive(Args, Clone, Debug)]
+#[group(id = "change", required = true, multiple = true, args = ["servers", "connections"])]
+pub struct StorageSet {
+    /// Name of the storage
+    #[arg(value_parser = name::storage)]
+    pub name: String,
+
+    /// Address of the server for the connections made from now on; may be given several times
+    #[arg(long = "server", value_name = "HOST:PORT", value_parser = Endpoint::parse)]
+    pub servers: Vec<Endpoint>,
+
+    /// Connections to keep
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(limit::CONNECTIONS_MAX)),
+    )]
+    pub connections: Option<u32>,
+}

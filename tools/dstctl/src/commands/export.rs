@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Exports.
+
+use super::explain::{
+    because,
+    because_hint,
+    explain,
+    missing,
+    Explanation, //
+};
+use super::{
+    hints,
+    Context, //
+};
+use crate::address::Address;
+use crate::cli::{
+    ExportAdd,
+    ExportCommand,
+    ExportSet, //
+};
+use crate::failure::{
+    Cause,
+    Result, //
+};
+use crate::input::device::Device;
+use crate::input::endpoint::Endpoint;
+use crate::input::rule;
+use crate::netlink::Attributes;
+use crate::objects::{
+    Access,
+    Export,
+    Writers, //
+};
+use crate::output::{
+    self,
+    units,
+    Align,
+    Sheet,
+    Table, //
+};
+use crate::uapi::{
+    command,
+    export as attr,
+    limit, //
+};
+use dst_proto::access::Rule;
+use uuid::Uuid;
+
+/// What shows all exports.
+const LIST: &str = "dstctl export list";
+
+/// Runs a command for exports.
+pub(super) fn run(command: &ExportCommand, context: &mut Context<'_>) -> Result<()> {
+    match command {
+        ExportCommand::Add(args) => add(args, context),
+        ExportCommand::Set(args) => set(args, context),
+        ExportCommand::Del { name, force } => del(name, *force, context),
+        ExportCommand::List => list(context),
+        ExportCommand::Show { name } => show(name, context),
+    }
+}
+
+/// Exports a block device.
+fn add(args: &ExportAdd, context: &mut Context<'_>) -> Result<()> {
+    let device = Device::find(&args.device)?;
+    let listen = Endpoint::resolve_all(&args.listen, limit::ADDRESSES_MAX)?;
+    let uuid = args
+        .uuid
+        .unwrap_or_else(|| context.sources.identity(&device));
+    let attributes = add_attributes(args, &device, &listen, uuid);
+
+    context
+        .kernel
+        .request(command::EXPORT_ADD, &attributes)
+        .map_err(|error| {
+            explain(
+                &format!("cannot add export '{}'", args.name),
+                error,
+                |errno, _| explain_add(args, errno),
+            )
+        })?;
+    let export = get(&args.name, context)?;
+
+    if context.json {
+        return output::json(context.out, &export);
+    }
+    writeln!(
+        context.out,
+        "Exported {}: {}, {}, as '{}' on {}",
+        device.path,
+        export.size.map(units::size).unwrap_or_default(),
+        export.access.unwrap_or(Access::ReadWrite),
+        args.name,
+        joined(&listen),
+    )?;
+    Ok(context
+        .out
+        .write_all(hints::exported(args, &listen).as_bytes())?)
+}
+
+/// Changes an export.
+fn set(args: &ExportSet, context: &mut Context<'_>) -> Result<()> {
+    let listen = Endpoint::resolve_all(&args.listen, limit::ADDRESSES_MAX)?;
+
+    context
+        .kernel
+        .request(command::EXPORT_SET, &set_attributes(args, &listen))
+        .map_err(|error| {
+            explain(
+                &format!("cannot change export '{}'", args.name),
+                error,
+                |errno, _| {
+                    missing("export", LIST, errno)
+                        .or_else(|| explain_listen(&args.listen, errno))
+                        .or_else(|| match errno {
+                            libc::EROFS | libc::EACCES => {
+                                because(Cause::BadDevice, "the device can only be read")
+                            }
+                            _ => None,
+                        })
+                },
+            )
+        })?;
+    if context.json {
+        let export = get(&args.name, context)?;
+
+        return output::json(context.out, &export);
+    }
+    Ok(writeln!(context.out, "Changed export '{}'", args.name)?)
+}
+
+/// Removes an export.
+fn del(name: &str, force: bool, context: &mut Context<'_>) -> Result<()> {
+    let mut attributes = named(name);
+
+    if force {
+        attributes.flag(attr::FORCE);
+    }
+    context
+        .kernel
+        .request(command::EXPORT_DEL, &attributes)
+        .map_err(|error| {
+            explain(
+                &format!("cannot remove export '{name}'"),
+                error,
+                |errno, _| match errno {
+                    libc::EBUSY => because_hint(
+                        Cause::InUse,
+                        "clients are attached",
+                        format!(
+                            "dstctl sessions {name} shows them; --force cuts them off, and what \
+                             they have outstanding waits for the export to come back"
+                        ),
+                    ),
+                    _ => missing("export", LIST, errno),
+                },
+            )
+        })?;
+    if context.json {
+        return output::json(context.out, &serde_json::json!({ "removed": name }));
+    }
+    Ok(writeln!(context.out, "Removed export '{name}'")?)
+}
+
+/// Lists the exports.
+fn list(context: &mut Context<'_>) -> Result<()> {
+    let mut exports = context
+        .kernel
+        .dump(command::EXPORT_GET, &Attributes::new())
+        .map_err(|error| explain("cannot list the exports", error, |_, _| None))?
+        .iter()
+        .map(|bytes| parse(bytes))
+        .collect::<Result<Vec<_>>>()?;
+
+    exports.sort_by(|a, b| a.name.cmp(&b.name));
+    if context.json {
+        return output::json(context.out, &exports);
+    }
+    let mut table = Table::new(&[
+        ("NAME", Align::Left),
+        ("STATE", Align::Left),
+        ("SIZE", Align::Right),
+        ("ACCESS", Align::Left),
+        ("CLIENTS", Align::Right),
+        ("LISTENS ON", Align::Left),
+        ("DEVICE", Align::Left),
+    ]);
+
+    for export in exports {
+        table.row([
+            export.name.clone(),
+            export
+                .state
+                .map(|state| state.to_string())
+                .unwrap_or_default(),
+            export.size.map(units::size).unwrap_or_default(),
+            export
+                .access
+                .map(|access| access.to_string())
+                .unwrap_or_default(),
+            export.sessions.map(|n| n.to_string()).unwrap_or_default(),
+            joined(&export.listen),
+            export.device.unwrap_or_default(),
+        ]);
+    }
+    Ok(write!(context.out, "{table}")?)
+}
+
+/// Shows all about an export.
+fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
+    let e = get(name, context)?;
+
+    if context.json {
+        return output::json(context.out, &e);
+    }
+    let device = e.device.as_ref().map(|device| match (e.major, e.minor) {
+        (Some(major), Some(minor)) => format!("{device} ({major}:{minor})"),
+        _ => device.clone(),
+    });
+    let blocks = e.logical_block.zip(e.physical_block);
+    let shared = if e.share_device {
+        "others, too"
+    } else {
+        "this export only"
+    };
+    let mut sheet = Sheet::new();
+
+    sheet
+        .put("export", Some(&e.name))
+        .put("device", device)
+        .put("device is open for", Some(shared))
+        .put("state", e.state)
+        .put("last error", e.error.as_ref())
+        .put("size", e.size.map(units::exact_size))
+        .put(
+            "blocks",
+            blocks.map(|(l, p)| format!("{l} bytes, physically {p}")),
+        )
+        .put("access", e.access)
+        .put("writers", e.writers)
+        .put_all("listens on", &e.listen);
+    if e.allow.is_empty() {
+        sheet.put("lets in", Some("this machine only"));
+    } else {
+        sheet.put_all("lets in", &e.allow);
+    }
+    sheet
+        .put("identity", e.uuid)
+        .put("clients", e.sessions)
+        .put("connections", e.connections)
+        .put(
+            "window",
+            e.window.map(|pages| format!("{pages} pages per client")),
+        )
+        .put("keepalive", e.keepalive_ms.map(|ms| units::time(ms.into())))
+        .put_counters(e.counters.as_ref());
+    Ok(write!(context.out, "{sheet}")?)
+}
+
+/// Asks for an export.
+fn get(name: &str, context: &mut Context<'_>) -> Result<Export> {
+    let replies = context
+        .kernel
+        .request(command::EXPORT_GET, &named(name))
+        .map_err(|error| {
+            explain(
+                &format!("cannot show export '{name}'"),
+                error,
+                |errno, _| missing("export", LIST, errno),
+            )
+        })?;
+
+    parse(replies.first().map_or(&[], Vec::as_slice))
+}
+
+/// Reads an export.
+fn parse(bytes: &[u8]) -> Result<Export> {
+    Export::parse(bytes)
+        .map_err(|error| explain("cannot show the export", error.into(), |_, _| None))
+}
+
+/// Writes addresses with commas between them.
+fn joined<T: ToString>(addresses: &[T]) -> String {
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+
+    addresses.join(", ")
+}
+
+/// The attribute that names an export.
+fn named(name: &str) -> Attributes {
+    let mut attributes = Attributes::new();
+
+    attributes.string(attr::NAME, name);
+    attributes
+}
+
+/// Puts what a new export and a change have in common.
+fn put_lists(attributes: &mut Attributes, listen: &[Address], allow: &[Rule]) {
+    for address in listen {
+        attributes.bytes(attr::LISTEN, &address.to_bytes());
+    }
+    for allowed in allow {
+        attributes.nest(attr::ALLOW, &rule::attributes(allowed));
+    }
+}
+
+/// Puts the settings of sessions.
+fn put_limits(attributes: &mut Attributes, window: Option<u32>, keepalive: Option<u32>) {
+    if let Some(window) = window {
+        attributes.u32(attr::WINDOW, window);
+    }
+    if let Some(keepalive) = keepalive {
+        attributes.u32(attr::KEEPALIVE, keepalive);
+    }
+}
+
+/// The attributes of a new export.
+fn add_attributes(args: &ExportAdd, device: &Device, listen: &[Address], uuid: Uuid) -> Attributes {
+    let mut attributes = named(&args.name);
+    let access = match args.read_only {
+        true => Access::ReadOnly,
+        false => Access::ReadWrite,
+    };
+    let writers = match args.shared_writers {
+        true => Writers::Shared,
+        false => Writers::Exclusive,
+    };
+
+    attributes
+        .string(attr::DEVICE, &device.path)
+        .bytes(attr::UUID, uuid.as_bytes())
+        .u32(attr::ACCESS, access.number())
+        .u32(attr::WRITERS, writers.number());
+    if args.share_device {
+        attributes.flag(attr::SHARE_DEVICE);
+    }
+    put_lists(&mut attributes, listen, &args.allow);
+    put_limits(&mut attributes, args.window, args.keepalive);
+    attributes
+}
+
+/// The attributes of a change.
+fn set_attributes(args: &ExportSet, listen: &[Address]) -> Attributes {
+    let mut attributes = named(&args.name);
+
+    match (args.read_only, args.read_write) {
+        (true, _) => attributes.u32(attr::ACCESS, Access::ReadOnly.number()),
+        (_, true) => attributes.u32(attr::ACCESS, Access::ReadWrite.number()),
+        _ => &mut attributes,
+    };
+    match (args.shared_writers, args.exclusive_writers) {
+        (true, _) => attributes.u32(attr::WRITERS, Writers::Shared.number()),
+        (_, true) => attributes.u32(attr::WRITERS, Writers::Exclusive.number()),
+        _ => &mut attributes,
+    };
+    put_lists(&mut attributes, listen, &args.allow);
+    put_limits(&mut attributes, args.window, args.keepalive);
+    attributes
+}
+
+/// Explains why an address cannot be listened on.
+fn explain_listen(listen: &[Endpoint], errno: i32) -> Option<Explanation> {
+    match errno {
+        libc::EADDRINUSE => because_hint(
+            Cause::AddressInUse,
+            format!("something else listens on {}", joined(listen)),
+            "ss -ltnp shows what; another port will do",
+        ),
+        libc::EADDRNOTAVAIL => because_hint(
+            Cause::BadAddress,
+            format!("{} is not an address of this machine", joined(listen)),
+            "ip address shows those it has; [::] is all of them",
+        ),
+        libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT => because(
+            Cause::BadAddress,
+            format!("this machine has no protocol for {}", joined(listen)),
+        ),
+        _ => None,
+    }
+}
+
+/// Explains why a device could not be exported.
+fn explain_add(args: &ExportAdd, errno: i32) -> Option<Explanation> {
+    let device = args.device.display();
+
+    match errno {
+        libc::EEXIST => because_hint(
+            Cause::NameTaken,
+            "there is already an export of this name",
+            format!("dstctl export show {}", args.name),
+        ),
+        libc::ENOENT | libc::ENODEV | libc::ENXIO => {
+            because(Cause::NoSuchDevice, format!("there is no device {device}"))
+        }
+        libc::ENOTBLK => because(Cause::BadDevice, format!("{device} is not a block device")),
+        libc::ENOMEDIUM => because(Cause::BadDevice, format!("there is no medium in {device}")),
+        libc::EBUSY => because_hint(
+            Cause::InUse,
+            format!("{device} is in use"),
+            format!(
+                "lsblk {device} shows where; --share-device exports it nevertheless, which is \
+                 safe only if nobody writes"
+            ),
+        ),
+        libc::EROFS | libc::EACCES => because_hint(
+            Cause::BadDevice,
+            format!("{device} can only be read"),
+            "add it with --read-only",
+        ),
+        _ => explain_listen(&args.listen, errno),
+    }
+}
+
+#[cfg(test)]
+#[path = "export_tests.rs"]
+mod tests;

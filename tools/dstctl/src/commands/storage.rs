@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Storages.
+
+use super::explain::{
+    because,
+    because_hint,
+    explain,
+    missing,
+    Explanation, //
+};
+use super::{
+    hints,
+    Context, //
+};
+use crate::address::Address;
+use crate::cli::{
+    StorageAdd,
+    StorageSet, //
+};
+use crate::failure::{
+    Cause,
+    Result, //
+};
+use crate::input::endpoint::Endpoint;
+use crate::netlink::Attributes;
+use crate::objects::{
+    Access,
+    Storage, //
+};
+use crate::output::{
+    self,
+    units,
+    Align,
+    Sheet,
+    Table, //
+};
+use crate::uapi::{
+    command,
+    limit,
+    storage as attr, //
+};
+
+/// What shows all storages.
+const LIST: &str = "dstctl list";
+
+/// Attaches an export.
+pub(super) fn add(args: &StorageAdd, context: &mut Context<'_>) -> Result<()> {
+    let addresses = Endpoint::resolve_all(&args.servers, limit::ADDRESSES_MAX)?;
+    let replies = context
+        .kernel
+        .request(command::STORAGE_ADD, &add_attributes(args, &addresses))
+        .map_err(|error| {
+            explain(
+                &format!("cannot add storage '{}'", args.name),
+                error,
+                |errno, said| explain_add(args, errno, said),
+            )
+        })?;
+    let storage = match replies.first() {
+        Some(reply) => parse(reply)?,
+        None => get(&args.name, context)?,
+    };
+
+    if context.json {
+        return output::json(context.out, &storage);
+    }
+    let servers: Vec<_> = args.servers.iter().map(ToString::to_string).collect();
+    let servers = servers.join(", ");
+
+    match (&storage.device, storage.size) {
+        (Some(device), Some(size)) => writeln!(
+            context.out,
+            "Attached {device}: {}, {}, from {}",
+            units::size(size),
+            storage.granted.unwrap_or(Access::ReadWrite),
+            storage.peer.as_ref().map_or(servers, ToString::to_string),
+        )?,
+        _ => writeln!(
+            context.out,
+            "Added storage '{}', which is being connected to {servers}",
+            storage.name
+        )?,
+    }
+    Ok(context
+        .out
+        .write_all(hints::attached(&storage).as_bytes())?)
+}
+
+/// Changes a storage.
+pub(super) fn set(args: &StorageSet, context: &mut Context<'_>) -> Result<()> {
+    let addresses = Endpoint::resolve_all(&args.servers, limit::ADDRESSES_MAX)?;
+
+    context
+        .kernel
+        .request(command::STORAGE_SET, &set_attributes(args, &addresses))
+        .map_err(|error| {
+            explain(
+                &format!("cannot change storage '{}'", args.name),
+                error,
+                |errno, _| missing("storage", LIST, errno),
+            )
+        })?;
+    if context.json {
+        let storage = get(&args.name, context)?;
+
+        return output::json(context.out, &storage);
+    }
+    Ok(writeln!(context.out, "Changed storage '{}'", args.name)?)
+}
+
+/// Detaches a storage.
+pub(super) fn del(name: &str, force: bool, context: &mut Context<'_>) -> Result<()> {
+    let mut attributes = named(name);
+
+    if force {
+        attributes.flag(attr::FORCE);
+    }
+    context
+        .kernel
+        .request(command::STORAGE_DEL, &attributes)
+        .map_err(|error| {
+            explain(
+                &format!("cannot remove storage '{name}'"),
+                error,
+                |errno, _| match errno {
+                    libc::EBUSY => because_hint(
+                        Cause::InUse,
+                        format!("/dev/dst-{name} is in use"),
+                        format!(
+                            "unmount it, or remove it with --force, which fails what is \
+                             outstanding; lsblk /dev/dst-{name} shows where it is used"
+                        ),
+                    ),
+                    _ => missing("storage", LIST, errno),
+                },
+            )
+        })?;
+    if context.json {
+        return output::json(context.out, &serde_json::json!({ "removed": name }));
+    }
+    Ok(writeln!(context.out, "Removed storage '{name}'")?)
+}
+
+/// Lists the storages.
+pub(super) fn list(context: &mut Context<'_>) -> Result<()> {
+    let mut storages = context
+        .kernel
+        .dump(command::STORAGE_GET, &Attributes::new())
+        .map_err(|error| explain("cannot list the storages", error, |_, _| None))?
+        .iter()
+        .map(|bytes| parse(bytes))
+        .collect::<Result<Vec<_>>>()?;
+
+    storages.sort_by(|a, b| a.name.cmp(&b.name));
+    if context.json {
+        return output::json(context.out, &storages);
+    }
+    let mut table = Table::new(&[
+        ("NAME", Align::Left),
+        ("STATE", Align::Left),
+        ("SIZE", Align::Right),
+        ("ACCESS", Align::Left),
+        ("SERVER", Align::Left),
+        ("EXPORT", Align::Left),
+        ("DEVICE", Align::Left),
+    ]);
+
+    for storage in storages {
+        let server = storage.peer.as_ref().or(storage.addresses.first());
+
+        table.row([
+            storage.name.clone(),
+            text(storage.state),
+            storage.size.map(units::size).unwrap_or_default(),
+            text(storage.granted.or(storage.access)),
+            text(server),
+            storage.export.unwrap_or_default(),
+            storage.device.unwrap_or_default(),
+        ]);
+    }
+    Ok(write!(context.out, "{table}")?)
+}
+
+/// Shows all about a storage.
+pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
+    let s = get(name, context)?;
+
+    if context.json {
+        return output::json(context.out, &s);
+    }
+    let state = s.state.map(|state| match s.state_ms {
+        Some(ms) => format!("{state} for {}", units::age(ms)),
+        None => state.to_string(),
+    });
+    let device = s.device.as_ref().map(|device| match (s.major, s.minor) {
+        (Some(major), Some(minor)) => format!("{device} ({major}:{minor})"),
+        _ => device.clone(),
+    });
+    let access = match (s.granted, s.access) {
+        (Some(granted), Some(access)) if granted != access => {
+            Some(format!("{granted} ({access} was asked for)"))
+        }
+        (granted, access) => granted.or(access).map(|access| access.to_string()),
+    };
+    let connections = s.connected.map(|connected| match s.connections {
+        Some(wanted) => format!("{connected} of {wanted}"),
+        None => connected.to_string(),
+    });
+    let blocks = s.logical_block.zip(s.physical_block);
+    let mut sheet = Sheet::new();
+
+    sheet
+        .put("storage", Some(&s.name))
+        .put("device", device)
+        .put("state", state)
+        .put("last error", s.error.as_ref())
+        .put("size", s.size.map(units::exact_size))
+        .put(
+            "blocks",
+            blocks.map(|(l, p)| format!("{l} bytes, physically {p}")),
+        )
+        .put("access", access)
+        .put("opened", s.openers.map(|n| format!("{n} times")))
+        .put_all("servers", &s.addresses)
+        .put("connected to", s.peer.as_ref())
+        .put("connections", connections)
+        .put("export", s.export.as_ref())
+        .put("identity", s.uuid)
+        .put("session", s.session)
+        .put("epoch", s.epoch)
+        .put("generation", s.generation)
+        .put(
+            "protocol",
+            s.protocol.map(|version| format!("version {version}")),
+        )
+        .put("window", s.window.map(|pages| format!("{pages} pages")))
+        .put("keepalive", s.keepalive_ms.map(|ms| units::time(ms.into())))
+        .put_counters(s.counters.as_ref());
+    Ok(write!(context.out, "{sheet}")?)
+}
+
+/// Asks for a storage.
+fn get(name: &str, context: &mut Context<'_>) -> Result<Storage> {
+    let action = format!("cannot show storage '{name}'");
+    let not_found = |errno, _| missing("storage", LIST, errno);
+    let refused = |error| explain(&action, error, not_found);
+    let replies = context
+        .kernel
+        .request(command::STORAGE_GET, &named(name))
+        .map_err(refused)?;
+
+    parse(replies.first().map_or(&[], Vec::as_slice))
+}
+
+/// Reads a storage.
+fn parse(bytes: &[u8]) -> Result<Storage> {
+    Storage::parse(bytes)
+        .map_err(|error| explain("cannot show the storage", error.into(), |_, _| None))
+}
+
+/// Writes what is there.
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// The attribute that names a storage.
+fn named(name: &str) -> Attributes {
+    let mut attributes = Attributes::new();
+
+    attributes.string(attr::NAME, name);
+    attributes
+}
+
+/// The attributes of a new storage.
+fn add_attributes(args: &StorageAdd, addresses: &[Address]) -> Attributes {
+    let mut attributes = named(&args.name);
+
+    for address in addresses {
+        attributes.bytes(attr::ADDRESS, &address.to_bytes());
+    }
+    if let Some(export) = &args.export {
+        attributes.string(attr::EXPORT, export);
+    }
+    if let Some(uuid) = &args.uuid {
+        attributes.bytes(attr::UUID, uuid.as_bytes());
+    }
+    let access = match args.read_only {
+        true => Access::ReadOnly,
+        false => Access::ReadWrite,
+    };
+
+    attributes.u32(attr::ACCESS, access.number());
+    if let Some(connections) = args.connections {
+        attributes.u32(attr::CONNECTIONS, connections);
+    }
+    attributes.u32(attr::TIMEOUT, args.timeout);
+    attributes
+}
+
+/// The attributes of a change.
+fn set_attributes(args: &StorageSet, addresses: &[Address]) -> Attributes {
+    let mut attributes = named(&args.name);
+
+    for address in addresses {
+        attributes.bytes(attr::ADDRESS, &address.to_bytes());
+    }
+    if let Some(connections) = args.connections {
+        attributes.u32(attr::CONNECTIONS, connections);
+    }
+    attributes
+}
+
+/// Explains why an export could not be attached.
+fn explain_add(args: &StorageAdd, errno: i32, said: bool) -> Option<Explanation> {
+    let export = args.export.as_ref().unwrap_or(&args.name);
+    let servers: Vec<_> = args.servers.iter().map(ToString::to_string).collect();
+    let servers = servers.join(", ");
+
+    match errno {
+        libc::EEXIST => because_hint(
+            Cause::NameTaken,
+            "there is already a storage of this name",
+            format!("dstctl show {}", args.name),
+        ),
+        libc::ENXIO => because_hint(
+            Cause::NoSuchExport,
+            format!("{servers} has no export '{export}'"),
+            "dstctl export list on the server shows its exports; --export names one",
+        ),
+        libc::EACCES => because_hint(
+            Cause::NotPermitted,
+            format!("{servers} does not let this client in"),
+            format!("on the server: dstctl export set {export} --allow PREFIX:rw"),
+        ),
+        libc::EROFS => because_hint(
+            Cause::ReadOnly,
+            format!("export '{export}' can only be read by this client"),
+            "add it with --read-only",
+        ),
+        libc::EBUSY => because_hint(
+            Cause::InUse,
+            format!("another client has export '{export}' for writing"),
+            format!("on the server: dstctl sessions {export}"),
+        ),
+        libc::EPROTONOSUPPORT => because(
+            Cause::VersionMismatch,
+            format!("{servers} and this machine speak different versions of the protocol"),
+        ),
+        libc::EOPNOTSUPP if said => because(
+            Cause::FeatureMissing,
+            format!("{servers} and this machine differ in a feature that one of them needs"),
+        ),
+        libc::EMEDIUMTYPE => because(
+            Cause::WrongIdentity,
+            format!("export '{export}' is not the disk that is expected"),
+        ),
+        libc::ESTALE => because(
+            Cause::Stale,
+            format!("{servers} knows a newer session of this storage"),
+        ),
+        libc::ESHUTDOWN => because(
+            Cause::GoingAway,
+            format!("export '{export}' is being removed"),
+        ),
+        libc::EPROTO => because(Cause::NotDst, format!("{servers} is not a DST server")),
+        libc::ECONNREFUSED => because_hint(
+            Cause::ConnectionRefused,
+            format!("nobody listens on {servers}"),
+            "dstctl export list on the server shows where it listens",
+        ),
+        libc::ETIMEDOUT | libc::ETIME | libc::EAGAIN => because(
+            Cause::Timeout,
+            format!(
+                "no connection to {servers} within {}",
+                units::time(args.timeout.into())
+            ),
+        ),
+        libc::ECONNRESET | libc::ECONNABORTED | libc::EPIPE | libc::ENOTCONN => because(
+            Cause::Unreachable,
+            format!("the connection to {servers} was cut off"),
+        ),
+        libc::EHOSTUNREACH
+        | libc::ENETUNREACH
+        | libc::EHOSTDOWN
+        | libc::ENETDOWN
+        | libc::EADDRNOTAVAIL
+        | libc::ENOENT => because(Cause::Unreachable, format!("cannot reach {servers}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "storage_tests.rs"]
+mod tests;

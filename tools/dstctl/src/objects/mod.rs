@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel tells about its objects.
+
+mod counters;
+mod export;
+mod numbers;
+mod pool;
+mod session;
+mod storage;
+
+pub use counters::Counters;
+pub use export::{
+    Export,
+    ShownRule, //
+};
+pub use numbers::{
+    Access,
+    Event,
+    ExportState,
+    SessionState,
+    StorageState,
+    Writers, //
+};
+pub use pool::Pool;
+pub use session::Session;
+pub use storage::Storage;

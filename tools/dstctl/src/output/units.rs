@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Numbers for people.
+
+use std::time::Duration;
+
+/// Units of size, each 1024 times the one before.
+const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
+/// Writes a size with one decimal place: `1.5 GiB`.
+pub fn size(bytes: u64) -> String {
+    let mut unit = 0;
+    let mut scale = 1_u128;
+
+    while unit + 1 < UNITS.len() && u128::from(bytes) >= scale * 1024 {
+        scale *= 1024;
+        unit += 1;
+    }
+    if unit == 0 {
+        return format!("{bytes} B");
+    }
+    // Cut off, not rounded: a disk is not made larger than it is.
+    let tenths = u128::from(bytes) * 10 / scale;
+
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+/// Writes a size with its exact number of bytes: `1.5 GiB (1610612736 bytes)`.
+pub fn exact_size(bytes: u64) -> String {
+    match bytes {
+        0..=1023 => format!("{bytes} bytes"),
+        _ => format!("{} ({bytes} bytes)", size(bytes)),
+    }
+}
+
+/// Writes a time in seconds and larger units: `2m 5s`.
+pub fn age(milliseconds: u64) -> String {
+    humantime::format_duration(Duration::from_secs(milliseconds / 1000)).to_string()
+}
+
+/// Writes a time with its milliseconds: `1s 500ms`.
+pub fn time(milliseconds: u64) -> String {
+    humantime::format_duration(Duration::from_millis(milliseconds)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_well() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (512, "512 B"),
+            (1024, "1.0 KiB"),
+            (1_610_612_736, "1.5 GiB"),
+            ((1 << 40) - 1, "1023.9 GiB"),
+            (u64::MAX, "15.9 EiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+        assert_eq!(exact_size(10 << 30), "10.0 GiB (10737418240 bytes)");
+        assert_eq!(exact_size(512), "512 bytes");
+    }
+
+    #[test]
+    fn times_read_well() {
+        assert_eq!(age(125_999), "2m 5s");
+        assert_eq!(age(10), "0s");
+        assert_eq!(time(1500), "1s 500ms");
+    }
+}
