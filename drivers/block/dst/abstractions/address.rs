@@ -67,15 +67,15 @@ impl Address {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let number = u16::from_ne_bytes(field(bytes, 0)?);
         let (family, min, max) = match u32::from(number) {
-            n if n == bindings::AF_INET as u32 => {
+            bindings::AF_INET => {
                 let len = size_of::<bindings::sockaddr_in>();
                 (Family::V4, len, len)
             }
-            n if n == bindings::AF_INET6 as u32 => {
+            bindings::AF_INET6 => {
                 let len = size_of::<bindings::sockaddr_in6>();
                 (Family::V6, len, len)
             }
-            n if n == bindings::AF_UNIX as u32 => (
+            bindings::AF_UNIX => (
                 Family::Unix,
                 UNIX_PATH_OFFSET,
                 UNIX_PATH_OFFSET + UNIX_PATH_MAX,

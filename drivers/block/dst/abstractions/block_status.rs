@@ -43,7 +43,7 @@ impl BlockStatus {
     /// Returns the value for C.
     pub(crate) fn to_raw(self) -> u8 {
         match self {
-            Self::Ok => bindings::BLK_STS_OK as u8,
+            Self::Ok => bindings::BLK_STS_OK,
             Self::NotSupported => bindings::BLK_STS_NOTSUPP,
             Self::Timeout => bindings::BLK_STS_TIMEOUT,
             Self::NoSpace => bindings::BLK_STS_NOSPC,

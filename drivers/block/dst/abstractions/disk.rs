@@ -177,8 +177,8 @@ impl<T: Operations> Disk<T> {
         });
 
         // SAFETY: The disk is valid and nobody else has it.
-        let mut writer =
-            NullTerminatedFormatter::new(unsafe { &mut (*disk).disk_name }).ok_or(EINVAL)?;
+        let disk_name = unsafe { &mut (*disk).disk_name };
+        let mut writer = NullTerminatedFormatter::new(disk_name).ok_or(EINVAL)?;
         fmt::Write::write_fmt(&mut writer, name).map_err(|_| EINVAL)?;
 
         // SAFETY: The disk is valid; its reference is ours.

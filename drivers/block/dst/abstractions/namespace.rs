@@ -36,8 +36,10 @@ impl Namespace {
 
     /// Returns the namespace that the machine boots with.
     pub(crate) fn initial() -> Self {
+        let net = &raw mut bindings::init_net;
+
         // SAFETY: `init_net` exists for as long as the kernel runs.
-        unsafe { Self::from_raw(NonNull::from(&mut *(&raw mut bindings::init_net))) }
+        unsafe { Self::from_raw(NonNull::new_unchecked(net)) }
     }
 
     /// Returns the pointer for a call into C.

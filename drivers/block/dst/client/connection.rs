@@ -7,7 +7,7 @@
 //! one with a higher generation.
 
 use super::{
-    queue::Over,
+    flight::Over,
     receive::Receiver,
     send::{
         Sending,

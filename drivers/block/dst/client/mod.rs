@@ -15,13 +15,16 @@
 pub(crate) mod config;
 mod connection;
 pub(crate) mod counters;
+mod device;
 mod failure;
+mod flight;
 mod keeper;
 mod queue;
 mod receive;
 mod request;
 mod send;
 mod split;
+mod state;
 mod status;
 mod storage;
 

@@ -6,6 +6,13 @@
 //! caller, who drops it when he has released the lock.
 
 use super::{
+    flight::{
+        Answer,
+        Data,
+        InFlight,
+        Outgoing,
+        Over, //
+    },
     request::Request,
     split::{
         begin,
@@ -21,7 +28,6 @@ use crate::{
         block_status::BlockStatus,
         mempool::{
             Fifo,
-            Shared,
             Unique, //
         }, //
     },
@@ -60,69 +66,6 @@ pub(super) enum Gate {
     Open(Stamp),
     /// No, and never again: everything fails.
     Failing(BlockStatus),
-}
-
-/// A piece of work under way.
-struct InFlight {
-    work: Work,
-    /// Pages that are to be sent (again). What has no pages has the first one.
-    to_send: PageMask,
-    /// Frames of it that a sender is working on.
-    sending: u32,
-    /// It was sent over an earlier connection.
-    resent: bool,
-    /// It is over, as soon as no sender works on it.
-    over: bool,
-}
-
-/// Something to be sent.
-pub(super) struct Outgoing {
-    /// The handle that the reply will have.
-    pub(super) handle: Handle,
-    /// What is asked.
-    pub(super) ask: proto::request::Request,
-    /// The data that goes with it.
-    pub(super) data: Option<Data>,
-    /// Pages that are sent not for the first time.
-    pub(super) resent: u32,
-}
-
-/// Memory of a bio.
-#[derive(Clone)]
-pub(super) struct Data {
-    /// Keeps the bio from ending.
-    pub(super) request: Shared<Request>,
-    /// Where it begins in the memory of the bio, in bytes.
-    pub(super) offset: usize,
-    /// Length in bytes.
-    pub(super) len: usize,
-}
-
-/// What is over; dropping it ends bios, so no lock may be held then.
-#[must_use = "dropping it ends bios"]
-pub(super) enum Over {
-    /// Nothing.
-    Nothing,
-    /// A piece of work.
-    Work(#[expect(dead_code)] Work),
-    /// A request.
-    Request(#[expect(dead_code)] Unique<Request>),
-    /// A request that was being split.
-    Split(#[expect(dead_code)] Split),
-    /// A bio that nobody began with.
-    Bio(#[expect(dead_code)] bio::Bio),
-}
-
-/// What to do with a reply.
-pub(super) enum Answer {
-    /// Nothing more: this is what is over.
-    Done(Over),
-    /// Its payload has to be received into this memory, then [`Queue::received`] be called.
-    Receive(Data),
-    /// It answers nothing that was asked; its payload has to be thrown away.
-    Stale,
-    /// The server breaks the protocol.
-    Wrong(&'static str),
 }
 
 type Vector<T> = KVVec<T>;
@@ -248,12 +191,7 @@ impl Queue {
             let Some((handle, entry)) = self.table.at_mut(slot) else {
                 continue;
             };
-            entry.resent = true;
-            entry.sending = 0;
-            entry.to_send = match &entry.work {
-                Work::Run { pages, .. } => pages.unacked(),
-                Work::Flush { .. } | Work::Extent { .. } => PageMask::range(0, 1),
-            };
+            entry.send_again();
             self.table.renew(handle);
             // The ring has a place for each slot.
             let _ = self.ring.push(slot);
@@ -393,19 +331,7 @@ impl Queue {
 
     /// Puts `work` under way. There has to be room in the table.
     fn put_under_way(&mut self, work: Work) {
-        let to_send = match &work {
-            Work::Run { pages, .. } => pages.unacked(),
-            Work::Flush { .. } | Work::Extent { .. } => PageMask::range(0, 1),
-        };
-        let entry = InFlight {
-            work,
-            to_send,
-            sending: 0,
-            resent: false,
-            over: false,
-        };
-
-        if let Ok(handle) = self.table.insert(entry) {
+        if let Ok(handle) = self.table.insert(InFlight::new(work)) {
             // The ring has a place for each slot.
             let _ = self.ring.push(handle.slot());
         }
@@ -516,24 +442,5 @@ impl Queue {
             return Over::Nothing;
         }
         Over::Request(request)
-    }
-}
-
-impl Work {
-    /// Returns the operation that the server is asked for.
-    fn opcode(&self) -> proto::opcode::Opcode {
-        use proto::opcode::Opcode;
-
-        match self {
-            Self::Run {
-                kind: Kind::Read, ..
-            } => Opcode::Read,
-            Self::Run {
-                kind: Kind::Write { .. },
-                ..
-            } => Opcode::Write,
-            Self::Flush { .. } => Opcode::Flush,
-            Self::Extent { ask, .. } => ask.opcode(),
-        }
     }
 }

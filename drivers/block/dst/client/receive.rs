@@ -4,7 +4,7 @@
 
 use super::{
     connection::Connection,
-    queue::{
+    flight::{
         Answer,
         Data, //
     }, //

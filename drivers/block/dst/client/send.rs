@@ -7,7 +7,7 @@
 
 use super::{
     connection::Connection,
-    queue::{
+    flight::{
         Data,
         Outgoing,
         Over, //

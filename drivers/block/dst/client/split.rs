@@ -15,12 +15,14 @@ use crate::{
     proto::{
         self,
         geometry::Geometry,
+        opcode::Opcode,
         pages::Pages,
         run::{
             Extent,
             Runs, //
         },
         units::{
+            PageMask,
             Sector,
             Sectors,
             SECTOR_SIZE, //
@@ -68,6 +70,26 @@ pub(super) enum Kind {
 }
 
 impl Work {
+    /// Returns the pages that are not done. What has no pages counts as one.
+    pub(super) fn to_send(&self) -> PageMask {
+        match self {
+            Self::Run { pages, .. } => pages.unacked(),
+            Self::Flush { .. } | Self::Extent { .. } => PageMask::range(0, 1),
+        }
+    }
+
+    /// Returns the operation that the server is asked for.
+    pub(super) fn opcode(&self) -> Opcode {
+        match self {
+            Self::Run { kind, .. } => match kind {
+                Kind::Read => Opcode::Read,
+                Kind::Write { .. } => Opcode::Write,
+            },
+            Self::Flush { .. } => Opcode::Flush,
+            Self::Extent { ask, .. } => ask.opcode(),
+        }
+    }
+
     /// Notes how a part of it ended.
     pub(super) fn note(&self, status: BlockStatus) {
         match self {

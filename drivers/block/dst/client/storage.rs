@@ -15,12 +15,14 @@ use super::{
     connection::Connection,
     counters::Counters,
     failure::Failure,
+    flight::Over,
     keeper,
-    queue::{
-        Over,
-        Queue, //
-    },
+    queue::Queue,
     request::Request,
+    state::{
+        First,
+        Status, //
+    },
     text,
     Observer, //
 };
@@ -31,7 +33,6 @@ use crate::{
         block_status::BlockStatus,
         disk::{
             Disk,
-            Limits,
             Operations,
             Table, //
         },
@@ -49,10 +50,7 @@ use crate::{
     },
     pool::Pool,
     proto::{
-        geometry::{
-            DiskFlags,
-            Geometry, //
-        },
+        geometry::Geometry,
         hello::Welcome,
         units::{
             SessionId,
@@ -75,11 +73,7 @@ use kernel::{
         SetOnce, //
     },
     task::Task,
-    time::{
-        msecs_to_jiffies,
-        Instant,
-        Monotonic, //
-    }, //
+    time::msecs_to_jiffies, //
 };
 
 /// Requests for which there is always memory.
@@ -102,37 +96,13 @@ pub(crate) enum StorageEvent {
     Resized,
 }
 
-/// Whether the first connection was made, and the disk added.
-enum First {
-    Pending,
-    Up,
-    Failed(Refusal),
-}
-
-/// What is shown of the storage.
-struct Status {
-    state: StorageState,
-    since: Instant<Monotonic>,
-    first: First,
-    peer: Option<Address>,
-    session: SessionId,
-    stamp: Stamp,
-    uuid: Uuid,
-    geometry: Option<Geometry>,
-    protocol: u16,
-    window: u32,
-    keepalive: u32,
-    error: Option<CString>,
-    tries: usize,
-}
-
 /// See the module's documentation.
 #[pin_data]
 pub(crate) struct Storage {
     config: StorageConfig,
     threads: Arc<Pool>,
-    observer: Arc<dyn Observer>,
-    table: &'static Table<Storage>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) table: &'static Table<Storage>,
     requests: Arc<mempool::Pool<Request>>,
     pub(super) counters: Arc<Counters>,
     #[pin]
@@ -141,17 +111,17 @@ pub(crate) struct Storage {
     #[pin]
     link: SpinLockIrq<Option<Arc<Connection>>>,
     #[pin]
-    status: Mutex<Status>,
+    pub(super) status: Mutex<Status>,
     /// Notified when the disk was added, or that failed.
     #[pin]
-    settled: CondVar,
+    pub(super) settled: CondVar,
     keeper: SetOnce<ARef<Task>>,
     #[pin]
     thread: Mutex<Option<Thread>>,
     #[pin]
-    adder: Mutex<Option<Thread>>,
+    pub(super) adder: Mutex<Option<Thread>>,
     #[pin]
-    disk: Mutex<Option<Disk<Storage>>>,
+    pub(super) disk: Mutex<Option<Disk<Storage>>>,
 }
 
 impl Storage {
@@ -176,21 +146,7 @@ impl Storage {
                 counters,
                 queue <- new_spinlock_irq!(queue, "Storage::queue"),
                 link <- new_spinlock_irq!(None, "Storage::link"),
-                status <- new_mutex!(Status {
-                    state: StorageState::Connecting,
-                    since: Instant::now(),
-                    first: First::Pending,
-                    peer: None,
-                    session: SessionId([0; 16]),
-                    stamp: Stamp::default(),
-                    uuid,
-                    geometry: None,
-                    protocol: 0,
-                    window: 0,
-                    keepalive: 0,
-                    error: None,
-                    tries: 0,
-                }, "Storage::status"),
+                status <- new_mutex!(Status::new(uuid), "Storage::status"),
                 settled <- new_condvar!("Storage::settled"),
                 keeper: SetOnce::new(),
                 thread <- new_mutex!(None, "Storage::thread"),
@@ -258,15 +214,6 @@ impl Storage {
         // The keeper may have added it again before it stopped.
         self.remove_disk();
         self.observer.storage(self, StorageEvent::Removed);
-    }
-
-    /// Takes the disk away from its users.
-    fn remove_disk(&self) {
-        // Adding the disk reads from it. It ends: that works, or fails.
-        let adder = self.adder.lock().take();
-        drop(adder);
-        let disk = self.disk.lock().take();
-        drop(disk);
     }
 
     /// Lets all requests fail, now and from now on.
@@ -386,13 +333,8 @@ impl Storage {
 
     /// Changes the state, and tells of it if it is another one.
     fn set_state(&self, state: StorageState) {
-        {
-            let mut status = self.status.lock();
-            if status.state == state || status.state == StorageState::Removing {
-                return;
-            }
-            status.state = state;
-            status.since = Instant::now();
+        if !self.status.lock().go(state) {
+            return;
         }
         self.observer.storage(
             self,
@@ -429,14 +371,7 @@ impl Storage {
         again: bool,
         grown: bool,
     ) {
-        {
-            let mut status = self.status.lock();
-            status.uuid = welcome.uuid;
-            status.geometry = Some(welcome.geometry);
-            status.protocol = welcome.version;
-            status.window = welcome.window;
-            status.keepalive = welcome.keepalive_ms;
-        }
+        self.status.lock().welcomed(welcome);
         self.queue
             .lock()
             .open(connection.stamp, welcome.window, welcome.geometry);
@@ -505,59 +440,6 @@ impl Storage {
         } else if self.status.lock().geometry.is_some() {
             self.set_state(StorageState::Reconnecting);
         }
-    }
-
-    /// Has the disk added by a thread of its own, because that reads from it.
-    fn add_disk(self: &Arc<Self>, geometry: Geometry) {
-        let storage = self.clone();
-        let adder = Thread::new(fmt!("dst-add-{}", self.name()), None, move |_| {
-            let first = match storage.try_add_disk(&geometry) {
-                Ok(()) => First::Up,
-                Err(error) => First::Failed(Refusal::new(
-                    error,
-                    fmt!("The disk could not be added (error {})", -error.to_errno()),
-                )),
-            };
-            storage.status.lock().first = first;
-            storage.settled.notify_all();
-            storage.observer.storage(&storage, StorageEvent::Added);
-        });
-
-        match adder {
-            Ok(thread) => *self.adder.lock() = Some(thread),
-            Err(error) => {
-                self.status.lock().first = First::Failed(error.into());
-                self.settled.notify_all();
-            }
-        }
-    }
-
-    /// Adds the disk.
-    fn try_add_disk(self: &Arc<Self>, geometry: &Geometry) -> Result {
-        let limits = Limits {
-            logical_block: geometry.logical_block,
-            physical_block: geometry.physical_block,
-            io_min: geometry.io_min,
-            io_opt: geometry.io_opt,
-            max_sectors: geometry.max_frame_sectors.0,
-            max_discard_sectors: geometry.max_discard_sectors.0,
-            discard_granularity: geometry.discard_granularity,
-            max_write_zeroes_sectors: geometry.max_write_zeroes_sectors.0,
-            write_cache: geometry.has_volatile_cache(),
-            fua: geometry.flags.contains(DiskFlags::FUA),
-            rotational: geometry.flags.contains(DiskFlags::ROTATIONAL),
-        };
-        let disk = Disk::new(
-            self.table,
-            fmt!("dst-{}", self.name()),
-            &limits,
-            geometry.sectors,
-            self.read_only() || geometry.is_read_only(),
-            self.clone(),
-        )?;
-
-        *self.disk.lock() = Some(disk);
-        Ok(())
     }
 
     /// Puts a bio into the queue; returns whether there was memory for it at once.

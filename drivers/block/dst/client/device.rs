@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How the disk of a storage comes and goes.
+
+use super::{
+    state::First,
+    storage::{
+        Storage,
+        StorageEvent, //
+    }, //
+};
+use crate::{
+    abstractions::{
+        disk::{
+            Disk,
+            Limits, //
+        },
+        kthread::Thread, //
+    },
+    control::Refusal,
+    proto::geometry::{
+        DiskFlags,
+        Geometry, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+impl Storage {
+    /// Takes the disk away from its users.
+    pub(super) fn remove_disk(&self) {
+        // Adding the disk reads from it. It ends: that works, or fails.
+        let adder = self.adder.lock().take();
+        drop(adder);
+        let disk = self.disk.lock().take();
+        drop(disk);
+    }
+
+    /// Has the disk added by a thread of its own, because that reads from it.
+    pub(super) fn add_disk(self: &Arc<Self>, geometry: Geometry) {
+        let storage = self.clone();
+        let adder = Thread::new(fmt!("dst-add-{}", self.name()), None, move |_| {
+            let first = match storage.try_add_disk(&geometry) {
+                Ok(()) => First::Up,
+                Err(error) => First::Failed(Refusal::new(
+                    error,
+                    fmt!("The disk could not be added (error {})", -error.to_errno()),
+                )),
+            };
+            storage.status.lock().first = first;
+            storage.settled.notify_all();
+            storage.observer.storage(&storage, StorageEvent::Added);
+        });
+
+        match adder {
+            Ok(thread) => *self.adder.lock() = Some(thread),
+            Err(error) => {
+                self.status.lock().first = First::Failed(error.into());
+                self.settled.notify_all();
+            }
+        }
+    }
+
+    /// Adds the disk.
+    fn try_add_disk(self: &Arc<Self>, geometry: &Geometry) -> Result {
+        let limits = Limits {
+            logical_block: geometry.logical_block,
+            physical_block: geometry.physical_block,
+            io_min: geometry.io_min,
+            io_opt: geometry.io_opt,
+            max_sectors: geometry.max_frame_sectors.0,
+            max_discard_sectors: geometry.max_discard_sectors.0,
+            discard_granularity: geometry.discard_granularity,
+            max_write_zeroes_sectors: geometry.max_write_zeroes_sectors.0,
+            write_cache: geometry.has_volatile_cache(),
+            fua: geometry.flags.contains(DiskFlags::FUA),
+            rotational: geometry.flags.contains(DiskFlags::ROTATIONAL),
+        };
+        let disk = Disk::new(
+            self.table,
+            fmt!("dst-{}", self.name()),
+            &limits,
+            geometry.sectors,
+            self.read_only() || geometry.is_read_only(),
+            self.clone(),
+        )?;
+
+        *self.disk.lock() = Some(disk);
+        Ok(())
+    }
+}

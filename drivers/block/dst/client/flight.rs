@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pieces of work on their way to the server and back.
+
+use super::{
+    request::Request,
+    split::{
+        Split,
+        Work, //
+    }, //
+};
+use crate::{
+    abstractions::{
+        bio::Bio,
+        mempool::{
+            Shared,
+            Unique, //
+        }, //
+    },
+    proto::{
+        self,
+        units::{
+            Handle,
+            PageMask, //
+        }, //
+    }, //
+};
+
+/// A piece of work under way.
+pub(super) struct InFlight {
+    /// What it is.
+    pub(super) work: Work,
+    /// Pages that are to be sent (again). What has no pages has the first one.
+    pub(super) to_send: PageMask,
+    /// Frames of it that a sender is working on.
+    pub(super) sending: u32,
+    /// It was sent over an earlier connection.
+    pub(super) resent: bool,
+    /// It is over, as soon as no sender works on it.
+    pub(super) over: bool,
+}
+
+impl InFlight {
+    /// Returns `work` as nothing of which was sent.
+    pub(super) fn new(work: Work) -> Self {
+        Self {
+            to_send: work.to_send(),
+            work,
+            sending: 0,
+            resent: false,
+            over: false,
+        }
+    }
+
+    /// Has all that is not done sent again.
+    pub(super) fn send_again(&mut self) {
+        self.to_send = self.work.to_send();
+        self.sending = 0;
+        self.resent = true;
+    }
+}
+
+/// Something to be sent.
+pub(super) struct Outgoing {
+    /// The handle that the reply will have.
+    pub(super) handle: Handle,
+    /// What is asked.
+    pub(super) ask: proto::request::Request,
+    /// The data that goes with it.
+    pub(super) data: Option<Data>,
+    /// Pages that are sent not for the first time.
+    pub(super) resent: u32,
+}
+
+/// Memory of a bio.
+#[derive(Clone)]
+pub(super) struct Data {
+    /// Keeps the bio from ending.
+    pub(super) request: Shared<Request>,
+    /// Where it begins in the memory of the bio, in bytes.
+    pub(super) offset: usize,
+    /// Length in bytes.
+    pub(super) len: usize,
+}
+
+/// What is over; dropping it ends bios, so no lock may be held then.
+#[must_use = "dropping it ends bios"]
+pub(super) enum Over {
+    /// Nothing.
+    Nothing,
+    /// A piece of work.
+    Work(#[expect(dead_code)] Work),
+    /// A request.
+    Request(#[expect(dead_code)] Unique<Request>),
+    /// A request that was being split.
+    Split(#[expect(dead_code)] Split),
+    /// A bio that nobody began with.
+    Bio(#[expect(dead_code)] Bio),
+}
+
+/// What to do with a reply.
+pub(super) enum Answer {
+    /// Nothing more: this is what is over.
+    Done(Over),
+    /// Its payload has to be received into this memory, then [`Queue::received`] be called.
+    Receive(Data),
+    /// It answers nothing that was asked; its payload has to be thrown away.
+    Stale,
+    /// The server breaks the protocol.
+    Wrong(&'static str),
+}
