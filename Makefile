@@ -92,7 +92,7 @@ install: check-kdir
 clean:
 	find drivers -type f \( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '*.mod' \
 		-o -name '*.mod.c' -o -name '*.rmeta' -o -name '*.i' -o -name '*.s' -o -name '.*.cmd' \
-		-o -name '.*.d' -o -name modules.order -o -name bindings_generated.rs \) -delete
+		-o -name '.*.d' -o -name modules.order -o -name '*_generated.rs' \) -delete
 	rm -f modules.order Module.symvers .*.cmd .module-common.o
 	rm -rf .tmp_versions tools/target
 

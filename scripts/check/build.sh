@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Checks that build something: the module in all its ways, the generated
+# files, the documentation. Sourced by run.
+
+# A build of the module that says nothing.
+build_silently() {
+	local messages=$CHECK_LOGS/messages-$1
+	"$LAB_SCRIPTS/build-module" --variant "$@" 2>"$messages" || {
+		cat "$messages"
+		return 1
+	}
+	if [[ -s $messages ]]; then
+		cat "$messages"
+		return 1
+	fi
+}
+
+build_generated() {
+	in_build_root scripts/ynl-generate --check --tree "$TREE"
+}
+
+# The driver inside a kernel tree, as a part of the kernel's own build.
+build_in_tree() {
+	local copy=$KERNEL_DIR/in-tree
+	exec {lock}>"$copy.lock"
+	flock "$lock"
+	if [[ ! -f $copy/.copied || $(<"$copy/.copied") != "$(<"$DST_LAB/stamps/$KERNEL/tree")" ]]; then
+		rm -rf --one-file-system "$copy"
+		cp -a --reflink=auto "$TREE" "$copy"
+		cp "$DST_LAB/stamps/$KERNEL/tree" "$copy/.copied"
+	fi
+	in_build_root scripts/copy-into-kernel "$copy"
+	in_build_root scripts/copy-into-kernel --check "$copy"
+	in_build_root "$copy/scripts/config" --file "$copy/.config" --module BLK_DEV_DST
+	in_build_root make -C "$copy" CC=gcc-14 HOSTCC=gcc-14 olddefconfig
+	grep -x 'CONFIG_BLK_DEV_DST=m' "$copy/.config"
+	in_build_root make -C "$copy" -j "$JOBS" CC=gcc-14 HOSTCC=gcc-14 drivers/block/dst/
+	ls -l "$copy/drivers/block/dst/dst.o"
+}
+
+build_kernel_doc() {
+	local -a files
+	local messages
+	mapfile -t files < <(sources '*.c' '*.h' | grep -v '^tools/' | not_generated)
+	messages=$(in_build_root "$TREE/scripts/kernel-doc" -none -Wall "${files[@]}" 2>&1)
+	printf '%s\n' "$messages"
+	! grep -iE 'warning|error' <<<"$messages"
+}
+
+# All of Documentation/ by Sphinx, every warning an error.
+build_documentation() {
+	local work=$CHECK_LOGS/documentation
+	rm -rf --one-file-system "$work"
+	mkdir -p "$work/source"
+	cp -r Documentation/. "$work/source/"
+	cat >"$work/source/conf.py" <<-END
+		project = "DST"
+		extensions = []
+		exclude_patterns = ["netlink"]
+		# Trees of the kernel's own documentation that ours is put into.
+		root_doc = "contents"
+	END
+	{
+		printf 'DST\n===\n\n.. toctree::\n   :glob:\n\n'
+		(cd "$work/source" && find . -name '*.rst' ! -path './block/dst/*' ! -name contents.rst |
+			sed 's|^\./|   |; s|\.rst$||' | sort)
+		if [[ -e $work/source/block/dst/index.rst ]]; then
+			printf '   block/dst/index\n'
+		fi
+	} >"$work/contents"
+	mv "$work/contents" "$work/source/contents.rst"
+	in_build_root python3 -m sphinx -q -n -W --keep-going -b html "$work/source" "$work/html"
+	# The description of the sysfs files has a format of its own.
+	if [[ -d Documentation/ABI ]]; then
+		in_build_root "$TREE/tools/docs/get_abi.py" --dir "$CHECKOUT/Documentation/ABI" validate
+	fi
+}
+
+check_build() {
+	check "generated files are current" build_generated
+	check "module: stock kernel, W=1" build_silently w1 stock W=1
+	check "module: clippy" build_silently clippy stock CLIPPY=1
+	check "module: in a kernel tree" build_in_tree
+	check "kernel-doc" build_kernel_doc
+	check "documentation" build_documentation
+}
