@@ -71,8 +71,6 @@ pub(crate) enum Command {
     Discard,
     /// Fill with zeroes.
     WriteZeroes {
-        /// Whether the zeroes have to be durable at the end.
-        fua: bool,
         /// Whether the blocks have to stay allocated.
         no_unmap: bool,
     },
@@ -89,17 +87,19 @@ impl Command {
 
     /// Returns the operation and the flags for C.
     fn opf(self) -> bindings::blk_opf_t {
-        let fua_if = |fua: bool| if fua { bindings::REQ_FUA } else { 0 };
-
         match self {
             Self::Read => bindings::req_op_REQ_OP_READ,
-            Self::Write { fua } => bindings::req_op_REQ_OP_WRITE | bindings::REQ_SYNC | fua_if(fua),
+            Self::Write { fua } => {
+                let durable = if fua { bindings::REQ_FUA } else { 0 };
+
+                bindings::req_op_REQ_OP_WRITE | bindings::REQ_SYNC | durable
+            }
             Self::Flush => bindings::req_op_REQ_OP_WRITE | bindings::REQ_PREFLUSH,
             Self::Discard => bindings::req_op_REQ_OP_DISCARD,
-            Self::WriteZeroes { fua, no_unmap } => {
+            Self::WriteZeroes { no_unmap } => {
                 let keep = if no_unmap { bindings::REQ_NOUNMAP } else { 0 };
 
-                bindings::req_op_REQ_OP_WRITE_ZEROES | keep | fua_if(fua)
+                bindings::req_op_REQ_OP_WRITE_ZEROES | keep
             }
         }
     }

@@ -17,13 +17,14 @@ use crate::{
     },
     proto::{
         access::{
-            Access,
+            Rights,
             Rule, //
         },
         units::{
             Epoch,
             SessionId,
-            Uuid, //
+            Uuid,
+            MAX_RUN_PAGES, //
         }, //
     }, //
 };
@@ -32,19 +33,13 @@ use crate::{
 pub(crate) const DEFAULT_WINDOW: u32 = 2048;
 
 /// The smallest window in pages: the largest frame fits.
-pub(crate) const MIN_WINDOW: u32 = 64;
+pub(crate) const MIN_WINDOW: u32 = MAX_RUN_PAGES;
 
 /// The largest window in pages.
 pub(crate) const MAX_WINDOW: u32 = 65536;
 
 /// Milliseconds after which a silent client is dropped, if nobody says anything else.
 pub(crate) const DEFAULT_KEEPALIVE: u32 = 10_000;
-
-/// The shortest keepalive time in milliseconds.
-pub(crate) const MIN_KEEPALIVE: u32 = 100;
-
-/// The longest keepalive time in milliseconds.
-pub(crate) const MAX_KEEPALIVE: u32 = 600_000;
 
 /// How many sessions may write at the same time.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -71,14 +66,15 @@ pub(crate) struct ExportConfig {
     /// Identity of the data.
     pub(crate) uuid: Uuid,
     /// What clients may do at most.
-    pub(crate) access: Access,
+    pub(crate) access: Rights,
     /// How many of them may write.
     pub(crate) writers: Writers,
     /// Whether others may have the device open, too.
     pub(crate) share_device: bool,
     /// Pages that each session may have in flight.
     pub(crate) window: u32,
-    /// Milliseconds after which a silent client is dropped.
+    /// Milliseconds after which a silent client is dropped, in
+    /// [`KEEPALIVE_MS`](crate::proto::negotiate::KEEPALIVE_MS).
     pub(crate) keepalive: u32,
 }
 
@@ -90,7 +86,7 @@ pub(crate) struct ExportChange {
     /// Who is let in from now on. Clients that are not any longer are cut off.
     pub(crate) rules: Option<KVec<Rule>>,
     /// What clients may do at most. Clients that lose a right are cut off.
-    pub(crate) access: Option<Access>,
+    pub(crate) access: Option<Rights>,
     /// How many sessions may write from now on. The ones that do are not touched.
     pub(crate) writers: Option<Writers>,
     /// Pages that each session that begins from now on may have in flight.
@@ -159,7 +155,7 @@ pub(crate) struct ExportInfo {
     /// Identity of the data.
     pub(crate) uuid: Uuid,
     /// What clients may do at most.
-    pub(crate) access: Access,
+    pub(crate) access: Rights,
     /// How many of them may write.
     pub(crate) writers: Writers,
     /// Whether others may have the device open, too.
@@ -203,7 +199,7 @@ pub(crate) struct SessionInfo {
     /// Host name that the client gave, without control characters. It is not verified.
     pub(crate) client: CString,
     /// What the client may do.
-    pub(crate) access: Access,
+    pub(crate) access: Rights,
     /// Epoch it is in.
     pub(crate) epoch: Epoch,
     /// Connections it has.

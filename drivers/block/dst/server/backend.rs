@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The block device of an export and the two ways to it.
+//!
+//! The threads of the pool serve everybody, so none of them may wait for a device: they ask it to
+//! refuse what it cannot take at once. That, and all requests for devices that cannot be asked so,
+//! goes to a thread of the export's own, the submitter: it may wait as long as the device likes.
+
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+    task::Task, //
+};
+
+use crate::abstractions::{
+    bdev::Device,
+    bio_set::{
+        Owner as _,
+        Set,
+        Wait, //
+    },
+    block_status::BlockStatus,
+    kthread::{
+        Current,
+        Thread, //
+    },
+    lock::{
+        new_spinlock_irq,
+        SpinLockIrq, //
+    }, //
+};
+
+use super::io::{
+    Io,
+    IoBox,
+    Queue, //
+};
+
+/// An open block device that requests are submitted to.
+pub(super) struct Backend {
+    /// Before the device: it uses it.
+    _submitter: Thread,
+    backlog: Arc<Backlog>,
+    set: Arc<Set>,
+    writable: bool,
+}
+
+impl Backend {
+    /// Gets ready to submit requests to `device`, which was opened for writing if it is `writable`,
+    /// on behalf of the export `name`. Process context.
+    pub(super) fn new(device: Device, writable: bool, name: &CStr) -> Result<Self> {
+        let set = Arc::pin_init(Set::new(device), GFP_KERNEL)?;
+        let backlog = Backlog::new()?;
+        let submitter = {
+            let set = set.clone();
+            let backlog = backlog.clone();
+
+            Thread::prepare(fmt!("dst-{}", name), None, move |current| {
+                backlog.serve(&set, current);
+            })?
+        };
+
+        backlog.waiting.lock().submitter = Some(submitter.task().clone());
+        Ok(Self {
+            _submitter: submitter.start(),
+            backlog,
+            set,
+            writable,
+        })
+    }
+
+    /// Returns the device.
+    pub(super) fn device(&self) -> &Device {
+        self.set.device()
+    }
+
+    /// Returns whether the device was opened for writing.
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Returns where requests go that may have to wait.
+    pub(super) fn backlog(&self) -> &Arc<Backlog> {
+        &self.backlog
+    }
+
+    /// Submits a request. Process context; does not wait for the device.
+    pub(super) fn submit(&self, io: IoBox) {
+        if !self.device().can_fail_fast() {
+            return self.backlog.push(io);
+        }
+        if let Err(io) = submit(&self.set, io, Wait::Never) {
+            self.backlog.push(io);
+        }
+    }
+}
+
+/// Submits `io` to `set`.
+fn submit(set: &Set, io: IoBox, wait: Wait) -> Result<(), IoBox> {
+    let command = io.command;
+    let (sector, bytes) = io.place();
+
+    set.submit(io, command, sector, bytes, wait)
+}
+
+/// Requests for the submitter.
+#[pin_data]
+pub(super) struct Backlog {
+    #[pin]
+    waiting: SpinLockIrq<Waiting>,
+}
+
+/// What is under the lock of a [`Backlog`].
+struct Waiting {
+    ios: Queue,
+    submitter: Option<ARef<Task>>,
+}
+
+impl Backlog {
+    /// Returns an empty one.
+    fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                waiting <- new_spinlock_irq!(
+                    Waiting {
+                        ios: Queue::new(),
+                        submitter: None,
+                    },
+                    "Backlog::waiting"
+                ),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Has the submitter submit `io`. Any context.
+    pub(super) fn push(&self, io: IoBox) {
+        let mut waiting = self.waiting.lock();
+
+        waiting.ios.push(io);
+        if let Some(submitter) = &waiting.submitter {
+            submitter.wake_up();
+        }
+    }
+
+    /// Takes the oldest request.
+    fn pop(&self) -> Option<IoBox> {
+        self.waiting.lock().ios.pop()
+    }
+
+    /// Submits what comes until the thread has to stop.
+    fn serve(&self, set: &Set, current: &Current) {
+        while !current.should_stop() {
+            current.sleep_until(|| !self.waiting.lock().ios.is_empty());
+            while let Some(io) = self.pop() {
+                if let Err(io) = submit(set, io, Wait::Allowed) {
+                    Io::complete(io, BlockStatus::Resource);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The life of a connection.
+//!
+//! ```text
+//! Greeting --hello--> Fenced --nothing older left--> Serving
+//!     |                  |                              |
+//!     +------------------+---- lost, cut, refused ------+--> Closed --nothing left--> gone
+//! ```
+//!
+//! All of it is done by the connection's job, a bounded amount at a time. When the socket is
+//! closed, requests that the device still works on are waited for; only then the connection signs
+//! off, so that whoever comes back finds nothing of it left.
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+use crate::{
+    abstractions::{
+        crc32c::crc32c,
+        socket::Socket, //
+    },
+    pool::{
+        Job,
+        Pool,
+        Work, //
+    },
+    proto::{
+        attribute::Attributes,
+        frame::{
+            Header,
+            HEADER_SIZE,
+            MAX_CONTROL_PAYLOAD, //
+        },
+        hello::Hello,
+        opcode::Opcode,
+        status::Status,
+        units::{
+            Handle,
+            Stamp, //
+        }, //
+    },
+    wire::{
+        headers::{
+            received,
+            Fault,
+            Headers, //
+        },
+        outbox::Outbox, //
+    }, //
+};
+
+use super::{
+    hello::{
+        Admission,
+        Denial, //
+    },
+    io::Mailbox,
+    link::{
+        Cut,
+        Link,
+        Stage,
+        DRAINING_TICK, //
+    },
+    listener::Listener,
+    registry::{
+        Registry,
+        SessionEvent, //
+    },
+    serve::{
+        Data,
+        Serving, //
+    }, //
+};
+
+/// Frames that may wait to be sent.
+const OUTBOX_FRAMES: usize = 256;
+
+/// Bytes of the largest frame that the server makes up itself, a refusal.
+const MAX_OWN_FRAME: usize = 1024;
+
+/// Whether there is more to do at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum After {
+    /// No: something will tell when there is.
+    Rest,
+    /// Yes, but others come first.
+    Again,
+    /// There will never be.
+    Over,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    /// The client says goodbye.
+    Bye,
+    /// The network says so, or what came is no frame.
+    Fault(Fault),
+    /// Somebody on this side says so.
+    Cut(Cut),
+    /// The client broke the protocol in this way.
+    Violation(&'static str),
+    /// The client is not let in.
+    Denied(Denial),
+    /// There is no memory to go on.
+    Failed(Error),
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Denial> for End {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A connection with a client.
+#[pin_data]
+pub(super) struct Connection {
+    pub(super) link: Arc<Link>,
+    pub(super) registry: Arc<Registry>,
+    /// Only its job takes this.
+    #[pin]
+    state: Mutex<State>,
+}
+
+/// What the job of a connection works with.
+struct State {
+    /// Until it is closed.
+    channel: Option<Channel>,
+    phase: Phase,
+}
+
+/// The two directions of a connection.
+pub(super) struct Channel {
+    pub(super) socket: Socket,
+    pub(super) headers: Headers,
+    pub(super) outbox: Outbox<Data>,
+}
+
+/// Where a connection stands.
+enum Phase {
+    /// The client has to introduce itself.
+    Greeting(Greeting),
+    /// The client has to wait for its older requests; it was told so at that time.
+    Fenced(Admission, u64),
+    /// Requests are served, or when the channel is closed, completed.
+    Serving(KBox<Serving>),
+    /// There is nothing left.
+    Gone,
+}
+
+/// A hello that is being received.
+enum Greeting {
+    /// Its header is awaited.
+    Header,
+    /// So many bytes of its payload are there.
+    Payload(KVec<u8>, usize),
+}
+
+/// Begins to serve the client at the other end of `socket`, who has come in at `listener`.
+///
+/// # Errors
+///
+/// Those of the socket, and `ENOMEM`.
+pub(super) fn begin(
+    mut socket: Socket,
+    listener: &Arc<Listener>,
+    registry: &Arc<Registry>,
+    pool: &Arc<Pool>,
+) -> Result {
+    let peer = socket.peer()?;
+    let job = Job::new(pool.clone())?;
+    let mailbox = Mailbox::new(job.clone())?;
+    let now = registry.clock.now();
+    let link = Link::new(mailbox.clone(), peer, listener.clone(), now)?;
+    let outbox = Outbox::new(OUTBOX_FRAMES)?;
+
+    socket.set_events(mailbox)?;
+
+    let known = link.clone();
+    let connection = Arc::pin_init(
+        pin_init!(Connection {
+            link,
+            registry: registry.clone(),
+            state <- new_mutex!(
+                State {
+                    channel: Some(Channel {
+                        socket,
+                        headers: Headers::new(),
+                        outbox,
+                    }),
+                    phase: Phase::Greeting(Greeting::Header),
+                },
+                "Connection::state"
+            ),
+        }),
+        GFP_KERNEL,
+    )?;
+
+    registry.join(&known)?;
+    job.attach(connection);
+    // What came before the job had its work was not noticed.
+    job.schedule();
+    Ok(())
+}
+
+impl Work for Connection {
+    fn work(&self) {
+        let mut state = self.state.lock();
+        let job = self.link.mailbox().job();
+
+        match state.turn(self) {
+            After::Rest => (),
+            After::Again => job.schedule(),
+            After::Over => {
+                state.sign_off(self);
+                drop(state);
+                job.cancel();
+            }
+        }
+    }
+}
+
+impl Channel {
+    /// Puts a frame of the server's own into the outbox: `header`, and what `payload` writes.
+    ///
+    /// Returns whether there was room.
+    fn push(&mut self, header: Header, payload: impl FnOnce(&mut [u8]) -> Option<usize>) -> bool {
+        let mut frame = [0; MAX_OWN_FRAME];
+        let Some((head, body)) = frame.split_first_chunk_mut::<HEADER_SIZE>() else {
+            return false;
+        };
+        let Some(len) = payload(body) else {
+            return false;
+        };
+        let header = Header {
+            // No more than `MAX_OWN_FRAME`.
+            payload: len as u32,
+            ..header
+        };
+
+        *head = header.encode(crc32c);
+        match frame.get(..HEADER_SIZE + len) {
+            Some(frame) => self.outbox.push(frame, None).is_ok(),
+            None => false,
+        }
+    }
+
+    /// Puts a frame without payload into the outbox; returns whether there was room.
+    pub(super) fn push_bare(&mut self, header: Header) -> bool {
+        self.outbox.push(&header.encode(crc32c), None).is_ok()
+    }
+
+    /// Sends what there is room for; what has a body is thrown away.
+    fn send(&mut self) -> Result<(), End> {
+        self.outbox
+            .send(&self.socket, false, drop)
+            .map(|_| ())
+            .map_err(|error| End::Fault(Fault::Socket(error)))
+    }
+}
+
+impl State {
+    /// Does what there is to do now, within limits.
+    fn turn(&mut self, connection: &Connection) -> After {
+        if self.channel.is_some() {
+            match self.advance(connection) {
+                Ok(after) => return after,
+                Err(end) => self.close(connection, end),
+            }
+        }
+        self.complete(connection)
+    }
+
+    /// Goes on while the connection is open.
+    fn advance(&mut self, connection: &Connection) -> Result<After, End> {
+        if let Some(cut) = connection.link.is_cut() {
+            return Err(End::Cut(cut));
+        }
+        let Some(channel) = &mut self.channel else {
+            return Ok(After::Over);
+        };
+
+        if let Phase::Greeting(greeting) = &mut self.phase {
+            let Some(admission) = greeting.advance(connection, channel)? else {
+                return Ok(After::Rest);
+            };
+
+            connection.link.set_stage(Stage::Fenced);
+            self.phase = Phase::Fenced(admission, 0);
+        }
+        if let Phase::Fenced(admission, told) = &mut self.phase {
+            if let Some(left) = admission.waits_for()? {
+                wait(connection, channel, admission.stamp, left, told)?;
+                return Ok(After::Rest);
+            }
+            self.welcome(connection)?;
+        }
+        match (&mut self.phase, &mut self.channel) {
+            (Phase::Serving(serving), Some(channel)) => serving.turn(connection, channel),
+            _ => Ok(After::Over),
+        }
+    }
+
+    /// Begins to serve the client that was admitted.
+    fn welcome(&mut self, connection: &Connection) -> Result<(), End> {
+        let admission = match core::mem::replace(&mut self.phase, Phase::Gone) {
+            Phase::Fenced(admission, _) => admission,
+            phase @ (Phase::Greeting(_) | Phase::Serving(_) | Phase::Gone) => {
+                self.phase = phase;
+                return Ok(());
+            }
+        };
+        let registry = &connection.registry;
+        let link = &connection.link;
+        let geometry = admission.geometry();
+        let welcome = admission.welcome(geometry, registry.boot_id);
+        let keepalive = admission.keepalive;
+        let session = admission.session;
+        let export = admission.export.clone();
+        let stamp = admission.stamp;
+
+        // From here on the membership is ended by the phase, whatever happens.
+        let serving = match Serving::new(admission, geometry, link.mailbox()) {
+            Ok(serving) => serving,
+            Err((admission, error)) => {
+                self.phase = Phase::Fenced(admission, 0);
+                return Err(error.into());
+            }
+        };
+
+        self.phase = Phase::Serving(serving);
+
+        let Some(channel) = &mut self.channel else {
+            return Ok(());
+        };
+        let header = Header::answer(Opcode::Hello, Handle::NONE, stamp, Status::Ok);
+
+        if !channel.push(header, |buffer| welcome.encode(buffer).ok()) {
+            return Err(ENOMEM.into());
+        }
+        channel.send()?;
+        link.set_keepalive(keepalive);
+        link.hear(registry.clock.now());
+        link.set_stage(Stage::Serving);
+
+        if let Some(info) = export.session(session, registry.clock.now()) {
+            if info.connections == 1 {
+                if registry.may_log() {
+                    pr_info!(
+                        "export {}: {} ({}) attached\n",
+                        export.name(),
+                        link.peer(),
+                        &*info.client
+                    );
+                }
+                registry.tell(SessionEvent::Connected, &info);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the connection because of `end`.
+    fn close(&mut self, connection: &Connection, end: End) {
+        let Some(mut channel) = self.channel.take() else {
+            return;
+        };
+
+        self.report(connection, &end);
+        if let (End::Cut(cut), Some(stamp)) = (&end, self.stamp()) {
+            if let Some(reason) = cut.status() {
+                // If the client does not get to know, it finds out by itself.
+                if channel.push_bare(Header::bye(stamp, reason, 0)) {
+                    let _ = channel.send();
+                }
+            }
+        }
+        connection.link.set_stage(Stage::Closing);
+        channel.socket.shutdown();
+    }
+
+    /// Says in the log why a connection ends.
+    fn report(&self, connection: &Connection, end: &End) {
+        let link = &connection.link;
+        let text = match end {
+            End::Bye => return,
+            End::Fault(Fault::Frame(error)) => error.text(),
+            // Whoever did not say what it wants was not there.
+            End::Fault(_) if self.stamp().is_none() => return,
+            End::Fault(Fault::Closed) => "closed by the client",
+            End::Fault(Fault::Socket(_)) => "connection lost",
+            End::Cut(Cut::Superseded) => return,
+            End::Cut(cut) => cut.text(),
+            End::Violation(text) => text,
+            End::Denied(denial) => denial.text,
+            End::Failed(_) => "out of memory",
+        };
+
+        if let Phase::Serving(serving) = &self.phase {
+            let export = serving.export();
+
+            if matches!(end, End::Fault(Fault::Frame(_)) | End::Violation(_)) {
+                serving.violated();
+            }
+            if connection.registry.may_log() {
+                export.note_error(fmt!("{}: {}", link.peer(), text));
+                pr_notice!("export {}: {}: {}\n", export.name(), link.peer(), text);
+            }
+        } else if connection.registry.may_log() {
+            pr_notice!(
+                "{} at {}: {}\n",
+                link.peer(),
+                link.listener().address(),
+                text
+            );
+        }
+    }
+
+    /// Returns the stamp of the connection, once the client has introduced itself.
+    fn stamp(&self) -> Option<Stamp> {
+        match &self.phase {
+            Phase::Greeting(_) | Phase::Gone => None,
+            Phase::Fenced(admission, _) => Some(admission.stamp),
+            Phase::Serving(serving) => Some(serving.stamp()),
+        }
+    }
+
+    /// Waits for what the device still works on, when the connection is closed.
+    fn complete(&mut self, connection: &Connection) -> After {
+        if let Phase::Serving(serving) = &mut self.phase {
+            serving.reap(connection);
+            if connection.link.inflight() != 0 {
+                return After::Rest;
+            }
+        }
+        After::Over
+    }
+
+    /// Ends the membership in the session, if there is one, and in the registry.
+    fn sign_off(&mut self, connection: &Connection) {
+        let registry = &connection.registry;
+        let link = &connection.link;
+        let export = match core::mem::replace(&mut self.phase, Phase::Gone) {
+            Phase::Greeting(_) | Phase::Gone => None,
+            // All references to the device are dropped here: it may be closed once the connection
+            // has signed off.
+            Phase::Fenced(admission, _) => Some(admission.export),
+            Phase::Serving(serving) => Some(serving.into_export()),
+        };
+
+        if let Some(export) = export {
+            if let Some(info) = export.leave(link, registry.clock.now()) {
+                registry.tell(SessionEvent::Disconnected, &info);
+            }
+        }
+        registry.leave(link);
+    }
+}
+
+impl Greeting {
+    /// Receives the hello and decides about it; [`None`] if not all of it is there yet.
+    fn advance(
+        &mut self,
+        connection: &Connection,
+        channel: &mut Channel,
+    ) -> Result<Option<Admission>, End> {
+        if let Self::Header = self {
+            let Some(header) = channel.headers.next(&channel.socket)? else {
+                return Ok(None);
+            };
+
+            if header.opcode != Opcode::Hello || header.reply {
+                return Err(End::Violation("does not introduce itself"));
+            }
+
+            // Bounded by the check of the header.
+            let len = header.payload.min(MAX_CONTROL_PAYLOAD) as usize;
+
+            *self = Self::Payload(KVec::from_elem(0, len, GFP_KERNEL).map_err(|_| ENOMEM)?, 0);
+        }
+
+        let Self::Payload(payload, have) = self else {
+            return Ok(None);
+        };
+
+        while let Some(rest) = payload.get_mut(*have..).filter(|rest| !rest.is_empty()) {
+            match received(channel.socket.receive_bytes(rest))? {
+                Some(len) => *have += len,
+                None => return Ok(None),
+            }
+        }
+
+        let hello = Hello::decode(payload).map_err(|error| End::Violation(error.text()))?;
+
+        match admit(connection, &hello) {
+            Ok(admission) => Ok(Some(admission)),
+            Err(denial) => {
+                refuse(channel, hello.stamp, &denial)?;
+                Err(denial.into())
+            }
+        }
+    }
+}
+
+/// Decides about `hello`.
+fn admit(connection: &Connection, hello: &Hello<'_>) -> Result<Admission, Denial> {
+    let registry = &connection.registry;
+    let link = &connection.link;
+    let export = registry
+        .find_at(hello.export.as_bytes(), link.listener())
+        .ok_or(Status::NoExport)?;
+
+    Admission::new(&export, hello, link, registry.clock.now())
+}
+
+/// Tells the client that it is not let in.
+fn refuse(channel: &mut Channel, stamp: Stamp, denial: &Denial) -> Result<(), End> {
+    let header = Header::answer(Opcode::Hello, Handle::NONE, stamp, denial.status);
+
+    if channel.push(header, |buffer| {
+        Attributes::message(denial.text).write(buffer).ok()
+    }) {
+        channel.send()?;
+    }
+    Ok(())
+}
+
+/// Lets the client wait for `left` of its older requests, and tells it so now and then; `told` is
+/// when it was last told.
+fn wait(
+    connection: &Connection,
+    channel: &mut Channel,
+    stamp: Stamp,
+    left: u32,
+    told: &mut u64,
+) -> Result<(), End> {
+    let now = connection.registry.clock.now();
+
+    // It has nothing to say until it is welcomed, but it can go away.
+    if let Some(header) = channel.headers.next(&channel.socket)? {
+        return Err(match header.opcode {
+            Opcode::Bye => End::Bye,
+            _ => End::Violation("request before the welcome"),
+        });
+    }
+    if *told == 0 || now.saturating_sub(*told) >= DRAINING_TICK {
+        *told = now.max(1);
+        channel.push_bare(Header::draining(stamp, left));
+    }
+    channel.send()
+}

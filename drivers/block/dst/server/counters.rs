@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an export or a session has done since it began.
+
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
+};
+
+use crate::proto::opcode::Opcode;
+
+use super::{
+    config::Counts,
+    io::Io, //
+};
+
+/// Counters that are changed by many at the same time.
+#[derive(Default)]
+pub(super) struct Counters {
+    reads: Counter,
+    writes: Counter,
+    flushes: Counter,
+    discards: Counter,
+    write_zeroes: Counter,
+    bytes_read: Counter,
+    bytes_written: Counter,
+    errors: Counter,
+    protocol_errors: Counter,
+}
+
+/// One of them.
+struct Counter(Atomic<u64>);
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self(Atomic::new(0))
+    }
+}
+
+impl Counter {
+    /// Adds to the counter.
+    fn add(&self, value: u64) {
+        self.0.add(value, Relaxed);
+    }
+
+    /// Returns what it says.
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Counters {
+    /// Counts a request that is done.
+    pub(super) fn done(&self, io: &Io) {
+        let count = match io.opcode {
+            Opcode::Read => &self.reads,
+            Opcode::Write => &self.writes,
+            Opcode::Flush => &self.flushes,
+            Opcode::Discard => &self.discards,
+            Opcode::WriteZeroes => &self.write_zeroes,
+            Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => return,
+        };
+
+        count.add(1);
+        if !io.status.is_ok() {
+            self.errors.add(1);
+            return;
+        }
+        match io.opcode {
+            Opcode::Read => self.bytes_read.add(io.bytes()),
+            Opcode::Write => self.bytes_written.add(io.bytes()),
+            Opcode::Flush
+            | Opcode::Discard
+            | Opcode::WriteZeroes
+            | Opcode::Hello
+            | Opcode::Draining
+            | Opcode::Ping
+            | Opcode::Bye
+            | Opcode::Event => (),
+        }
+    }
+
+    /// Counts a connection that was dropped because the client broke the protocol.
+    pub(super) fn violated(&self) {
+        self.protocol_errors.add(1);
+    }
+
+    /// Returns what the counters say, with `in_flight` requests that they do not know of.
+    pub(super) fn counts(&self, in_flight: u32) -> Counts {
+        Counts {
+            reads: self.reads.get(),
+            writes: self.writes.get(),
+            flushes: self.flushes.get(),
+            discards: self.discards.get(),
+            write_zeroes: self.write_zeroes.get(),
+            bytes_read: self.bytes_read.get(),
+            bytes_written: self.bytes_written.get(),
+            errors: self.errors.get(),
+            protocol_errors: self.protocol_errors.get(),
+            in_flight: in_flight.into(),
+        }
+    }
+}

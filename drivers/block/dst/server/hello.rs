@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who is let in: from the hello to the welcome.
+
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+
+use crate::proto::{
+    access::Rights,
+    attribute::Printable,
+    fence::{
+        decide,
+        Decision,
+        Fence,
+        FenceState,
+        Writer, //
+    },
+    geometry::Geometry,
+    hello::{
+        Hello,
+        Welcome, //
+    },
+    negotiate::{
+        Agreement,
+        Features,
+        Terms,
+        Versions,
+        MAX_CONNECTIONS, //
+    },
+    status::Status,
+    units::{
+        BootId,
+        SessionId,
+        Stamp, //
+    }, //
+};
+
+use super::{
+    backend::Backend,
+    counters::Counters,
+    export::{
+        Export,
+        Inner, //
+    },
+    link::Link,
+    sessions::Session, //
+};
+
+/// Why a client is not let in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Denial {
+    /// What the client is told.
+    pub(super) status: Status,
+    /// What people are told, as part of a sentence.
+    pub(super) text: &'static str,
+}
+
+impl From<Status> for Denial {
+    fn from(status: Status) -> Self {
+        Self {
+            status,
+            text: status.text(),
+        }
+    }
+}
+
+/// The membership of a connection in a session. It ends with [`Export::leave`].
+pub(super) struct Admission {
+    /// The export.
+    pub(super) export: Arc<Export>,
+    /// Its device.
+    pub(super) backend: Arc<Backend>,
+    /// Counters of the session.
+    pub(super) counters: Arc<Counters>,
+    /// The session.
+    pub(super) session: SessionId,
+    /// Number of the connection in the session.
+    number: u16,
+    /// Its epoch and generation.
+    pub(super) stamp: Stamp,
+    /// What the client may do.
+    pub(super) rights: Rights,
+    /// What was agreed on.
+    agreement: Agreement,
+    /// Pages that the connection may have in flight.
+    pub(super) window: u32,
+    /// Milliseconds of silence that are death.
+    pub(super) keepalive: u32,
+    /// What has to be waited for before the welcome.
+    fence: Option<Fence>,
+}
+
+impl Admission {
+    /// Lets the client in that said `hello` on the connection `link` and asked for `export`, or
+    /// does not.
+    ///
+    /// # Errors
+    ///
+    /// What the client is to be told.
+    pub(super) fn new(
+        export: &Arc<Export>,
+        hello: &Hello<'_>,
+        link: &Arc<Link>,
+        now: u64,
+    ) -> Result<Self, Denial> {
+        let client = client_name(hello.client.unwrap_or_default()).map_err(|_| Status::Resource)?;
+        let mut guard = export.inner.lock();
+        let inner = &mut *guard;
+
+        let Some(backend) = inner.backend.clone().filter(|_| !inner.removing) else {
+            return Err(Status::Gone.into());
+        };
+        let rights = inner.rights(link);
+        let agreement = agree(export, inner, hello, rights)?;
+        let writer = match inner.is_shared() {
+            true => Writer::Shared,
+            false => inner.sessions.writer(),
+        };
+        let known = inner.sessions.known(hello);
+        let fence = match decide(hello, known.as_ref(), writer, rights) {
+            Decision::Accept => None,
+            Decision::Fence(scope) => Some(Fence::new(hello.stamp, scope)),
+            Decision::Refuse(status) => return Err(status.into()),
+        };
+        let window = inner.window;
+        let counters = inner
+            .sessions
+            .join(hello, link, || Session::new(hello, client, window, now))
+            .map_err(|_| Denial {
+                status: Status::Resource,
+                text: "too many sessions or connections",
+            })?;
+        let largest = inner.geometry().unwrap_or_default().max_cost();
+        let connections = u32::from(hello.connections.clamp(1, MAX_CONNECTIONS));
+
+        Ok(Self {
+            export: export.clone(),
+            backend,
+            counters,
+            session: hello.session,
+            number: hello.connection,
+            stamp: hello.stamp,
+            rights: match hello.write {
+                true => rights,
+                false => rights.min(Rights::ReadOnly),
+            },
+            agreement,
+            window: (window / connections).max(largest),
+            keepalive: inner.keepalive,
+            fence,
+        })
+    }
+
+    /// Returns whether the client has to wait until its older requests are done, and for how many
+    /// of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::Stale`] if it has come back yet another time meanwhile.
+    pub(super) fn waits_for(&mut self) -> Result<Option<u32>, Denial> {
+        let Some(fence) = &self.fence else {
+            return Ok(None);
+        };
+        let known = self
+            .export
+            .inner
+            .lock()
+            .sessions
+            .known_at(self.session, self.number, self.stamp)
+            .ok_or(Status::Stale)?;
+
+        match fence.state(&known) {
+            FenceState::Draining(left) => Ok(Some(left)),
+            FenceState::Superseded => Err(Status::Stale.into()),
+            FenceState::Done => {
+                self.fence = None;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Returns what the client is told about the device now.
+    pub(super) fn geometry(&self) -> Geometry {
+        let geometry = self.export.inner.lock().geometry();
+
+        geometry.unwrap_or_default()
+    }
+
+    /// Returns the welcome for this connection, which tells of `geometry`.
+    pub(super) fn welcome(&self, geometry: Geometry, boot_id: BootId) -> Welcome {
+        Welcome {
+            version: self.agreement.version,
+            max_connections: MAX_CONNECTIONS,
+            keepalive_ms: self.keepalive,
+            features: self.agreement.features,
+            session: self.session,
+            uuid: self.export.uuid,
+            boot_id,
+            incarnation: self.export.incarnation,
+            stamp: self.stamp,
+            connection: self.number,
+            window: self.window,
+            geometry,
+        }
+    }
+}
+
+/// Checks everything about `hello` but the fence.
+fn agree(
+    export: &Export,
+    inner: &Inner,
+    hello: &Hello<'_>,
+    rights: Rights,
+) -> Result<Agreement, Denial> {
+    // Those who may do nothing learn nothing.
+    if rights == Rights::None {
+        return Err(Status::Denied.into());
+    }
+    Terms {
+        versions: Versions::OURS,
+        features: Features::NONE,
+        required: Features::NONE,
+        uuid: export.uuid,
+        read_only: inner
+            .geometry()
+            .is_none_or(|geometry| geometry.is_read_only()),
+        max_connections: MAX_CONNECTIONS,
+    }
+    .check(hello)
+    .map_err(|fault| Denial {
+        status: fault.status(),
+        text: fault.text(),
+    })
+}
+
+/// Returns the name that a client gave itself, without what could confuse a log or a terminal.
+fn client_name(name: &str) -> Result<CString> {
+    use core::fmt::Write as _;
+
+    /// A buffer for the name; what does not fit is cut off.
+    struct Buffer(KVec<u8>);
+
+    impl core::fmt::Write for Buffer {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            self.0
+                .extend_from_slice(text.as_bytes(), GFP_KERNEL)
+                .map_err(|_| core::fmt::Error)
+        }
+    }
+
+    let mut buffer = Buffer(KVec::new());
+
+    write!(buffer, "{}", Printable(name)).map_err(|_| ENOMEM)?;
+    CString::try_from_fmt(fmt!(
+        "{}",
+        core::str::from_utf8(&buffer.0).unwrap_or_default()
+    ))
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The requests that a server has accepted, from their arrival to their reply.
+//!
+//! An [`Io`] always has exactly one owner: the connection that receives its payload, the block
+//! layer, the [`Mailbox`] of the connection, the queue of replies, or the connection's stock of
+//! unused ones. It moves between them as an [`IoBox`] and needs no memory for that, because it is
+//! itself a link of every list it can be in.
+
+use kernel::{
+    page::Page,
+    prelude::*,
+    sync::Arc, //
+};
+
+use crate::{
+    abstractions::{
+        bio_set::{
+            Command,
+            Operation,
+            Owner, //
+        },
+        block_status::BlockStatus,
+        iovec::Gather,
+        lock::{
+            new_spinlock_irq,
+            SpinLockIrq, //
+        },
+        socket::Events, //
+    },
+    pool::Job,
+    proto::{
+        opcode::Opcode,
+        request::{
+            Reply,
+            Request, //
+        },
+        run::Extent,
+        status::Status,
+        units::Handle, //
+    }, //
+};
+
+use super::backend::Backlog;
+
+/// An [`Io`] on its way from one owner to the next.
+pub(super) type IoBox = KBox<Operation<Io>>;
+
+/// A request of a client.
+pub(super) struct Io {
+    /// Name of the request.
+    pub(super) handle: Handle,
+    /// What the reply says it answers.
+    pub(super) opcode: Opcode,
+    /// What the reply says it covers.
+    pub(super) extent: Option<Extent>,
+    /// What to do with the device.
+    pub(super) command: Command,
+    /// Credits that the request took.
+    pub(super) cost: u32,
+    /// How it ended.
+    pub(super) status: Status,
+    /// Where the data is, without gaps.
+    pub(super) pages: KVec<Page>,
+    /// Whether a flush has to follow, because the device has no better way to make it durable.
+    flush: bool,
+    /// The connection that gets it back from the block layer.
+    mailbox: Arc<Mailbox>,
+    /// Who submits it if that may have to wait.
+    backlog: Arc<Backlog>,
+    /// The following one in a [`Chain`].
+    next: Option<IoBox>,
+}
+
+impl Io {
+    /// Allocates one without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory at the moment.
+    pub(super) fn new(mailbox: &Arc<Mailbox>, backlog: &Arc<Backlog>) -> Result<IoBox> {
+        let io = Self {
+            handle: Handle::NONE,
+            opcode: Opcode::Flush,
+            extent: None,
+            command: Command::Flush,
+            cost: 0,
+            status: Status::Ok,
+            pages: KVec::new(),
+            flush: false,
+            mailbox: mailbox.clone(),
+            backlog: backlog.clone(),
+            next: None,
+        };
+
+        Ok(KBox::new(Operation::new(io), GFP_NOWAIT | __GFP_NOWARN)?)
+    }
+
+    /// Makes it the request `request` that the client calls `handle`.
+    pub(super) fn accept(&mut self, handle: Handle, request: &Request) {
+        self.handle = handle;
+        self.opcode = request.opcode();
+        self.extent = request.extent();
+        self.command = command(request);
+        self.cost = request.cost();
+        self.status = Status::Ok;
+        self.flush = matches!(request, Request::WriteZeroes { fua: true, .. });
+    }
+
+    /// Makes it a request that is refused with `status` without being looked at any further.
+    pub(super) fn refuse(
+        &mut self,
+        handle: Handle,
+        opcode: Opcode,
+        extent: Option<Extent>,
+        cost: u32,
+        status: Status,
+    ) {
+        self.handle = handle;
+        self.opcode = opcode;
+        self.extent = extent;
+        self.cost = cost;
+        self.status = status;
+        self.flush = false;
+    }
+
+    /// Returns the sector where the command begins on the disk, and its length in bytes.
+    pub(super) fn place(&self) -> (u64, u64) {
+        match self.extent {
+            Some(extent) if self.command != Command::Flush => {
+                (extent.start().0, extent.len().bytes())
+            }
+            Some(_) | None => (0, 0),
+        }
+    }
+
+    /// Returns how much of the disk the request covers, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.extent.map_or(0, |extent| extent.len().bytes())
+    }
+
+    /// Returns the bytes of data that the reply carries.
+    pub(super) fn reply_payload(&self) -> usize {
+        match self.opcode == Opcode::Read && self.status.is_ok() {
+            // A run, so it is at most the size of the largest frame.
+            true => self.bytes() as usize,
+            false => 0,
+        }
+    }
+
+    /// Adds all but the first `skip` bytes of the data of the reply to `list`; returns whether all
+    /// of them had room.
+    pub(super) fn gather<'a>(&'a self, skip: usize, list: &mut Gather<'a>) -> bool {
+        let len = self.reply_payload().saturating_sub(skip);
+
+        len == 0 || list.push_pages(&self.pages, skip, len)
+    }
+
+    /// Returns the reply, which gives `credits` back.
+    pub(super) fn reply(&self, credits: u32) -> Reply {
+        Reply {
+            handle: self.handle,
+            opcode: self.opcode,
+            status: self.status,
+            extent: self.extent,
+            credits,
+        }
+    }
+}
+
+impl Owner for Io {
+    fn pages(&self) -> &[Page] {
+        &self.pages
+    }
+
+    fn complete(mut io: IoBox, status: BlockStatus) {
+        let again = status == BlockStatus::Again;
+
+        if again || (status == BlockStatus::Ok && io.flush) {
+            let backlog = io.backlog.clone();
+
+            if !again {
+                io.flush = false;
+                io.command = Command::Flush;
+            }
+            backlog.push(io);
+            return;
+        }
+        io.status = translate(status);
+
+        let mailbox = io.mailbox.clone();
+
+        mailbox.put(io);
+    }
+}
+
+/// Returns what a request means for the device.
+fn command(request: &Request) -> Command {
+    match *request {
+        Request::Read { .. } => Command::Read,
+        Request::Write { fua, .. } => Command::Write { fua },
+        Request::Flush => Command::Flush,
+        Request::Discard { .. } => Command::Discard,
+        Request::WriteZeroes { nounmap, .. } => Command::WriteZeroes { no_unmap: nounmap },
+    }
+}
+
+/// Returns what the client is told when the device says `status`.
+fn translate(status: BlockStatus) -> Status {
+    match status {
+        BlockStatus::Ok => Status::Ok,
+        BlockStatus::NotSupported => Status::Unsupported,
+        BlockStatus::Timeout => Status::Timeout,
+        BlockStatus::NoSpace => Status::NoSpace,
+        BlockStatus::Transport | BlockStatus::Target | BlockStatus::Offline => Status::Target,
+        BlockStatus::Reserved => Status::Denied,
+        BlockStatus::Medium => Status::Medium,
+        BlockStatus::Protection => Status::Protection,
+        BlockStatus::Resource | BlockStatus::Again => Status::Resource,
+        BlockStatus::Invalid => Status::Invalid,
+        BlockStatus::Io => Status::Io,
+    }
+}
+
+/// A stack of requests.
+pub(super) struct Chain {
+    first: Option<IoBox>,
+    len: usize,
+}
+
+impl Chain {
+    /// Returns a stack without requests.
+    pub(super) const fn new() -> Self {
+        Self {
+            first: None,
+            len: 0,
+        }
+    }
+
+    /// Returns the number of requests.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns whether there are no requests.
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Puts a request on top.
+    pub(super) fn push(&mut self, mut io: IoBox) {
+        io.next = self.first.take();
+        self.first = Some(io);
+        self.len += 1;
+    }
+
+    /// Takes the request from the top.
+    pub(super) fn pop(&mut self) -> Option<IoBox> {
+        let mut io = self.first.take()?;
+
+        self.first = io.next.take();
+        self.len -= 1;
+        Some(io)
+    }
+
+    /// Takes all requests, turned round.
+    pub(super) fn take_reversed(&mut self) -> Self {
+        let mut reversed = Self::new();
+
+        while let Some(io) = self.pop() {
+            reversed.push(io);
+        }
+        reversed
+    }
+}
+
+impl Drop for Chain {
+    /// Drops the requests one by one: left to themselves, each would drop its successor from
+    /// within, at the expense of the stack.
+    fn drop(&mut self) {
+        while let Some(io) = self.pop() {
+            drop(io);
+        }
+    }
+}
+
+/// Requests in the order in which they came.
+pub(super) struct Queue {
+    /// The oldest ones, the very oldest on top.
+    head: Chain,
+    /// The newest ones, the very newest on top.
+    tail: Chain,
+}
+
+impl Queue {
+    /// Returns a queue without requests.
+    pub(super) const fn new() -> Self {
+        Self {
+            head: Chain::new(),
+            tail: Chain::new(),
+        }
+    }
+
+    /// Returns the number of requests.
+    pub(super) fn len(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
+
+    /// Returns whether there are no requests.
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.tail.is_empty()
+    }
+
+    /// Puts a request behind all others.
+    pub(super) fn push(&mut self, io: IoBox) {
+        self.tail.push(io);
+    }
+
+    /// Puts a request before all others.
+    pub(super) fn push_front(&mut self, io: IoBox) {
+        if self.head.is_empty() {
+            self.head = self.tail.take_reversed();
+        }
+        self.head.push(io);
+    }
+
+    /// Takes the oldest request.
+    pub(super) fn pop(&mut self) -> Option<IoBox> {
+        if self.head.is_empty() {
+            self.head = self.tail.take_reversed();
+        }
+        self.head.pop()
+    }
+}
+
+/// Where a connection gets its requests back from the block layer, and by which it is woken.
+///
+/// It may be used in any context.
+#[pin_data]
+pub(super) struct Mailbox {
+    #[pin]
+    done: SpinLockIrq<Chain>,
+    job: Arc<Job>,
+}
+
+impl Mailbox {
+    /// Returns an empty one that wakes `job`.
+    pub(super) fn new(job: Arc<Job>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                done <- new_spinlock_irq!(Chain::new(), "Mailbox::done"),
+                job,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Puts a request in and wakes the connection.
+    pub(super) fn put(&self, io: IoBox) {
+        self.done.lock().push(io);
+        self.job.schedule();
+    }
+
+    /// Takes all requests, the oldest on top.
+    pub(super) fn take(&self) -> Chain {
+        let mut done = core::mem::replace(&mut *self.done.lock(), Chain::new());
+
+        done.take_reversed()
+    }
+
+    /// Wakes the connection.
+    pub(super) fn wake(&self) {
+        self.job.schedule();
+    }
+
+    /// Returns the job of the connection.
+    pub(super) fn job(&self) -> &Arc<Job> {
+        &self.job
+    }
+}
+
+impl Events for Mailbox {
+    fn readable(&self) {
+        self.wake();
+    }
+
+    fn writable(&self) {
+        self.wake();
+    }
+
+    fn changed(&self) {
+        self.wake();
+    }
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The addresses where clients come in. Exports that listen on the same one share it.
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+use crate::{
+    abstractions::{
+        address::Address,
+        errno::EADDRINUSE,
+        namespace::Namespace,
+        socket::{
+            Events,
+            Socket, //
+        }, //
+    },
+    control::refusal::{
+        Refusal,
+        Result as Verdict, //
+    },
+    pool::{
+        Job,
+        Pool,
+        Work, //
+    }, //
+};
+
+use super::{
+    connection,
+    registry::Registry, //
+};
+
+/// Connections that the network may hold until they are accepted.
+const BACKLOG: u16 = 128;
+
+/// Connections that are accepted in one go.
+const ACCEPT_BUDGET: usize = 16;
+
+/// A socket that listens.
+#[pin_data]
+pub(super) struct Listener {
+    net: Namespace,
+    address: Address,
+    job: Arc<Job>,
+    /// Until it is closed.
+    #[pin]
+    socket: Mutex<Option<Socket>>,
+}
+
+impl Listener {
+    /// Starts to listen on `address`.
+    fn new(
+        registry: &Arc<Registry>,
+        pool: &Arc<Pool>,
+        net: &Namespace,
+        address: &Address,
+    ) -> Result<Arc<Self>> {
+        let mut socket = Socket::listen(net, address, BACKLOG)?;
+        let job = Job::new(pool.clone())?;
+        let listener = Arc::pin_init(
+            pin_init!(Self {
+                net: net.clone(),
+                address: address.clone(),
+                job,
+                socket <- new_mutex!(None, "Listener::socket"),
+            }),
+            GFP_KERNEL,
+        )?;
+        let acceptor = Acceptor {
+            listener: listener.clone(),
+            registry: registry.clone(),
+            pool: pool.clone(),
+        };
+        let acceptor = Arc::new(acceptor, GFP_KERNEL)?;
+
+        socket.set_events(Arc::new(Bell(listener.job.clone()), GFP_KERNEL)?)?;
+        listener.job.attach(acceptor);
+        *listener.socket.lock() = Some(socket);
+        // Somebody may have come before the bell was there.
+        listener.job.schedule();
+        Ok(listener)
+    }
+
+    /// Returns where it listens.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Stops listening. Process context, but not in a job; sleeps.
+    fn close(&self) {
+        let socket = self.socket.lock().take();
+
+        // The callbacks end with the socket, and the job after them.
+        drop(socket);
+        self.job.cancel();
+    }
+}
+
+/// Lets in who comes.
+struct Acceptor {
+    listener: Arc<Listener>,
+    registry: Arc<Registry>,
+    pool: Arc<Pool>,
+}
+
+impl Acceptor {
+    /// Accepts a connection; returns whether there was one.
+    fn accept(&self) -> bool {
+        let socket = match self.listener.socket.lock().as_ref().map(Socket::accept) {
+            Some(Ok(socket)) => socket,
+            Some(Err(_)) | None => return false,
+        };
+
+        if let Err(error) = connection::begin(socket, &self.listener, &self.registry, &self.pool) {
+            if self.registry.may_log() {
+                pr_warn!(
+                    "a connection to {} was not accepted, error {}\n",
+                    self.listener.address,
+                    -error.to_errno()
+                );
+            }
+        }
+        true
+    }
+}
+
+impl Work for Acceptor {
+    fn work(&self) {
+        for _ in 0..ACCEPT_BUDGET {
+            if !self.accept() {
+                return;
+            }
+        }
+        self.listener.job.schedule();
+    }
+}
+
+/// Wakes the job of a listener when somebody comes.
+struct Bell(Arc<Job>);
+
+impl Events for Bell {
+    fn readable(&self) {
+        self.0.schedule();
+    }
+
+    fn writable(&self) {}
+
+    fn changed(&self) {
+        self.0.schedule();
+    }
+}
+
+/// A listener and how many exports use it.
+struct Shared {
+    listener: Arc<Listener>,
+    uses: usize,
+}
+
+/// All listeners.
+#[pin_data]
+pub(super) struct Listeners {
+    registry: Arc<Registry>,
+    pool: Arc<Pool>,
+    #[pin]
+    shared: Mutex<KVec<Shared>>,
+}
+
+impl Listeners {
+    /// Returns no listeners; clients that come in will find their exports in `registry`.
+    pub(super) fn new(registry: &Arc<Registry>, pool: &Arc<Pool>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                registry: registry.clone(),
+                pool: pool.clone(),
+                shared <- new_mutex!(KVec::new(), "Listeners::shared"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Listens on `addresses`. Process context, but not in a job; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that says which address could not be listened on, and why.
+    pub(super) fn open_all(
+        self: &Arc<Self>,
+        net: &Namespace,
+        addresses: &[Address],
+    ) -> Verdict<KVec<Use>> {
+        let mut uses = KVec::with_capacity(addresses.len(), GFP_KERNEL)?;
+
+        if addresses.is_empty() {
+            return Err(Refusal::new(
+                EINVAL,
+                fmt!("There is no address to listen on"),
+            ));
+        }
+        for address in addresses {
+            let place = self.open(net, address).map_err(|error| {
+                Refusal::new(
+                    error,
+                    fmt!("Cannot listen on {}: {}", address, reason(error)),
+                )
+            })?;
+
+            uses.push(place, GFP_KERNEL)?;
+        }
+        Ok(uses)
+    }
+
+    /// Listens on `address`.
+    fn open(self: &Arc<Self>, net: &Namespace, address: &Address) -> Result<Use> {
+        let mut shared = self.shared.lock();
+        let same =
+            |known: &&mut Shared| known.listener.address == *address && known.listener.net == *net;
+        let listener = match shared.iter_mut().find(same) {
+            Some(known) => {
+                known.uses += 1;
+                known.listener.clone()
+            }
+            None => {
+                shared.reserve(1, GFP_KERNEL)?;
+
+                let listener = Listener::new(&self.registry, &self.pool, net, address)?;
+
+                shared.push(
+                    Shared {
+                        listener: listener.clone(),
+                        uses: 1,
+                    },
+                    GFP_KERNEL,
+                )?;
+                listener
+            }
+        };
+
+        drop(shared);
+        Ok(Use {
+            listeners: self.clone(),
+            listener,
+        })
+    }
+
+    /// Ends the use of `listener` by an export.
+    fn release(&self, listener: &Arc<Listener>) {
+        let mut shared = self.shared.lock();
+        let Some(index) = shared
+            .iter()
+            .position(|known| Arc::ptr_eq(&known.listener, listener))
+        else {
+            return;
+        };
+        let Some(known) = shared.get_mut(index) else {
+            return;
+        };
+
+        known.uses -= 1;
+        if known.uses == 0 {
+            // Under the lock, so that the address is free before anybody else tries to get it.
+            known.listener.close();
+            drop(shared.remove(index));
+        }
+    }
+}
+
+/// The use of a listener by an export. Dropping it may sleep, and must not be done in a job.
+pub(super) struct Use {
+    listeners: Arc<Listeners>,
+    listener: Arc<Listener>,
+}
+
+impl Use {
+    /// Returns the listener.
+    pub(super) fn listener(&self) -> &Arc<Listener> {
+        &self.listener
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.listeners.release(&self.listener);
+    }
+}
+
+/// Returns why an address cannot be listened on, as part of a sentence.
+fn reason(error: Error) -> &'static str {
+    if error == EADDRINUSE.into() {
+        "it is in use"
+    } else if error == EACCES || error == EPERM {
+        "not permitted"
+    } else if error == ENOENT || error == ENOTDIR {
+        "no such directory"
+    } else {
+        "it is not one of this machine"
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The server: block devices of this machine for clients elsewhere.
+//!
+//! A client comes in at a [`listener`], becomes a [`connection`], says whom it is and is let in
+//! ([`hello`]), becomes a member of a session ([`sessions`]) of an [`export`], and sends requests
+//! ([`serve`]), which are carried out ([`io`], [`backend`]) and answered.
+//!
+//! All of this happens in jobs of the pool, started by what the sockets and the devices tell.
+//! Nothing in them waits for the network or for a device. A connection is worked on by its own job
+//! only, so that it needs no locks; what others have to know of it is in its [`link`].
+//!
+//! Lock order: the state of a connection (only ever taken by its job), [`registry`], the export's
+//! own lock, and then locks of mailboxes and jobs, which are leaves.
+
+mod backend;
+pub(crate) mod config;
+mod connection;
+mod counters;
+mod device;
+pub(crate) mod export;
+mod hello;
+mod io;
+mod link;
+mod listener;
+mod log;
+mod memory;
+pub(crate) mod registry;
+mod serve;
+mod sessions;
+
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::msecs_to_jiffies, //
+};
+
+use crate::{
+    abstractions::kthread::Thread,
+    control::refusal::{
+        Refusal,
+        Result as Verdict, //
+    },
+    pool::Pool, //
+};
+
+use config::{
+    ExportChange,
+    ExportConfig,
+    SessionInfo, //
+};
+use export::Export;
+use listener::Listeners;
+use registry::{
+    Registry,
+    Watcher, //
+};
+
+/// Milliseconds between two looks at all connections.
+const TICK: u32 = 100;
+
+/// All exports of this machine.
+///
+/// Dropping it removes all of them and waits until the devices are done with what they have; it
+/// must happen before the pool ends, and not in a job.
+pub(crate) struct Server {
+    registry: Arc<Registry>,
+    listeners: Arc<Listeners>,
+    _janitor: Thread,
+}
+
+impl Server {
+    /// Returns a server without exports, whose work is done by `pool`. `watcher` is told what
+    /// happens to sessions. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory.
+    pub(crate) fn new(pool: &Arc<Pool>, watcher: Option<Arc<dyn Watcher>>) -> Result<Self> {
+        let registry = Registry::new(watcher)?;
+        let listeners = Listeners::new(&registry, pool)?;
+        let janitor = {
+            let registry = registry.clone();
+
+            Thread::new(fmt!("dst-server"), None, move |current| {
+                while !current.should_stop() {
+                    current.sleep_until_timeout(msecs_to_jiffies(TICK), || false);
+                    registry.tick();
+                }
+            })?
+        };
+
+        Ok(Self {
+            registry,
+            listeners,
+            _janitor: janitor,
+        })
+    }
+
+    /// Adds an export. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that says what is wrong; nothing is left behind then.
+    pub(crate) fn add_export(&self, config: ExportConfig) -> Verdict<Arc<Export>> {
+        let taken = |name: &CStr| Refusal::new(EEXIST, fmt!("There is an export {} already", name));
+
+        if self.registry.find(config.name.to_bytes()).is_some() {
+            return Err(taken(&config.name));
+        }
+
+        let export = Export::new(config, &self.listeners)?;
+
+        match self.registry.add(export.clone()) {
+            Ok(()) => Ok(export),
+            Err(error) => {
+                let refusal = match error == EEXIST {
+                    true => taken(export.name()),
+                    false => error.into(),
+                };
+
+                export.begin_removal(true)?;
+                export.finish_removal(true)?;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Changes the export `name`. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that says what is wrong; nothing was changed then.
+    pub(crate) fn change_export(&self, name: &CStr, change: ExportChange) -> Verdict {
+        self.get(name)?.change(change, &self.listeners)
+    }
+
+    /// Removes the export `name`, with `force` even if clients are attached. Process context.
+    ///
+    /// It waits until the device is done with what it has, and closes it; it does not wait for the
+    /// network.
+    ///
+    /// # Errors
+    ///
+    /// A refusal with `ENOENT`, `EBUSY`, or with `EINTR` if the wait was interrupted: then nobody
+    /// is let in any more, but the device is still open, and the export is there to be removed.
+    pub(crate) fn remove_export(&self, name: &CStr, force: bool) -> Verdict {
+        let export = self.get(name)?;
+
+        export.begin_removal(force)?;
+        export
+            .finish_removal(false)
+            .map_err(|error| export.refuse(error, "interrupted, the device is not done yet"))?;
+        self.registry.remove(&export);
+        Ok(())
+    }
+
+    /// Returns the export `name`.
+    ///
+    /// # Errors
+    ///
+    /// A refusal with `ENOENT` if there is none.
+    pub(crate) fn get(&self, name: &CStr) -> Verdict<Arc<Export>> {
+        self.registry
+            .find(name.to_bytes())
+            .ok_or_else(|| Refusal::new(ENOENT, fmt!("There is no export {}", name)))
+    }
+
+    /// Returns all exports, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory.
+    pub(crate) fn exports(&self) -> Result<KVec<Arc<Export>>> {
+        self.registry.exports()
+    }
+
+    /// Returns the sessions of `export`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory.
+    pub(crate) fn sessions(&self, export: &Export) -> Result<KVec<SessionInfo>> {
+        export.sessions(self.registry.clock.now())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        loop {
+            // One by one, so that no memory is needed.
+            let Some(export) = self.registry.first() else {
+                break;
+            };
+            let _ = export.begin_removal(true);
+            let _ = export.finish_removal(true);
+            self.registry.remove(&export);
+        }
+        self.registry.close();
+    }
+}

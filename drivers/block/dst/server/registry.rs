@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What all connections of the server share: where the exports are found, and who is connected.
+
+use kernel::{
+    new_condvar,
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        CondVar,
+        Mutex, //
+    }, //
+};
+
+use crate::{
+    abstractions::random::random_bytes,
+    proto::units::BootId, //
+};
+
+use super::{
+    config::SessionInfo,
+    export::Export,
+    link::{
+        Cut,
+        Link,
+        Stage, //
+    },
+    listener::Listener,
+    log::{
+        Clock,
+        Limiter, //
+    }, //
+};
+
+/// Clients of one listener that have not introduced themselves yet.
+const MAX_GREETING: usize = 64;
+
+/// What happened to a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SessionEvent {
+    /// A connection is served, and it was the first one.
+    Connected,
+    /// The last connection is gone.
+    Disconnected,
+}
+
+/// Who wants to know what happens to sessions.
+pub(crate) trait Watcher: Send + Sync + 'static {
+    /// Something happened. Called in process context, in a job, without locks.
+    fn session(&self, event: SessionEvent, info: &SessionInfo);
+}
+
+/// The exports, the connections, and what else there is once.
+#[pin_data]
+pub(super) struct Registry {
+    /// Identity of this run of the server.
+    pub(super) boot_id: BootId,
+    pub(super) clock: Clock,
+    #[pin]
+    limiter: Limiter,
+    #[pin]
+    exports: Mutex<KVec<Arc<Export>>>,
+    /// All connections, the oldest first.
+    #[pin]
+    links: Mutex<KVec<Arc<Link>>>,
+    /// Notified when a connection is gone.
+    #[pin]
+    gone: CondVar,
+    watcher: Option<Arc<dyn Watcher>>,
+}
+
+impl Registry {
+    /// Returns an empty one that tells `watcher` what happens.
+    pub(super) fn new(watcher: Option<Arc<dyn Watcher>>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                boot_id: BootId(random_bytes()),
+                clock: Clock::new(),
+                limiter <- Limiter::new(),
+                exports <- new_mutex!(KVec::new(), "Registry::exports"),
+                links <- new_mutex!(KVec::new(), "Registry::links"),
+                gone <- new_condvar!("Registry::gone"),
+                watcher,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Returns whether a line may be written to the log.
+    pub(super) fn may_log(&self) -> bool {
+        self.limiter.allows(self.clock.now())
+    }
+
+    /// Tells who wants to know what happened to a session.
+    pub(super) fn tell(&self, event: SessionEvent, info: &SessionInfo) {
+        if let Some(watcher) = &self.watcher {
+            watcher.session(event, info);
+        }
+    }
+
+    /// Adds an export.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if there is one of that name, `ENOMEM` if there is no memory.
+    pub(super) fn add(&self, export: Arc<Export>) -> Result {
+        let mut exports = self.exports.lock();
+
+        if exports.iter().any(|known| known.name() == export.name()) {
+            return Err(EEXIST);
+        }
+        exports.push(export, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Returns the export `name`.
+    pub(super) fn find(&self, name: &[u8]) -> Option<Arc<Export>> {
+        self.exports
+            .lock()
+            .iter()
+            .find(|export| export.name().to_bytes() == name)
+            .cloned()
+    }
+
+    /// Returns the export `name` if those who come in at `listener` may ask for it.
+    pub(super) fn find_at(&self, name: &[u8], listener: &Arc<Listener>) -> Option<Arc<Export>> {
+        self.find(name).filter(|export| export.listens_at(listener))
+    }
+
+    /// Forgets an export.
+    pub(super) fn remove(&self, export: &Arc<Export>) {
+        let mut exports = self.exports.lock();
+        let index = exports.iter().position(|known| Arc::ptr_eq(known, export));
+        let removed = index.and_then(|index| exports.remove(index).ok());
+
+        drop(exports);
+        drop(removed);
+    }
+
+    /// Returns the oldest export.
+    pub(super) fn first(&self) -> Option<Arc<Export>> {
+        self.exports.lock().first().cloned()
+    }
+
+    /// Returns all exports.
+    pub(super) fn exports(&self) -> Result<KVec<Arc<Export>>> {
+        let exports = self.exports.lock();
+        let mut all = KVec::with_capacity(exports.len(), GFP_KERNEL)?;
+
+        for export in exports.iter() {
+            all.push(export.clone(), GFP_KERNEL)?;
+        }
+        Ok(all)
+    }
+
+    /// Adds a connection. If too many clients of its listener have not introduced themselves, the
+    /// one that has waited longest is cut off.
+    pub(super) fn join(&self, link: &Arc<Link>) -> Result {
+        let mut links = self.links.lock();
+        let silent = |known: &&Arc<Link>| {
+            known.is_at(Stage::Greeting) && Arc::ptr_eq(known.listener(), link.listener())
+        };
+
+        if links.iter().filter(silent).count() >= MAX_GREETING {
+            if let Some(oldest) = links.iter().find(silent) {
+                oldest.cut(Cut::Crowded);
+            }
+        }
+        links.push(link.clone(), GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Forgets a connection.
+    pub(super) fn leave(&self, link: &Arc<Link>) {
+        self.links.lock().retain(|known| !Arc::ptr_eq(known, link));
+        self.gone.notify_all();
+    }
+
+    /// Does what has to be done for all connections every now and then. Process context.
+    pub(super) fn tick(&self) {
+        let now = self.clock.now();
+
+        for link in self.links.lock().iter() {
+            link.tick(now);
+        }
+    }
+
+    /// Cuts all connections and waits until they are gone. Process context, but not in a job.
+    pub(super) fn close(&self) {
+        let mut links = self.links.lock();
+
+        while !links.is_empty() {
+            for link in links.iter() {
+                link.cut(Cut::Gone);
+            }
+            self.gone.wait(&mut links);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The sessions of an export: who is connected, since which epoch, and who has to be waited for.
+//!
+//! A connection is a *member* of its session from the moment its hello is admitted until all its
+//! requests are done and it will accept no more. A session is forgotten with its last member.
+
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+
+use crate::proto::{
+    access::Rights,
+    fence::{
+        KnownSession,
+        Writer, //
+    },
+    hello::Hello,
+    negotiate::MAX_CONNECTIONS,
+    units::{
+        Epoch,
+        Generation,
+        SessionId,
+        Stamp, //
+    }, //
+};
+
+use super::{
+    config::{
+        SessionInfo,
+        SessionState, //
+    },
+    counters::Counters,
+    link::{
+        Cut,
+        Link,
+        Stage, //
+    }, //
+};
+
+/// Sessions that an export may have.
+const MAX_SESSIONS: usize = 256;
+
+/// Members that a session may have: each connection, and its predecessor that is being completed.
+const MAX_MEMBERS: usize = 2 * MAX_CONNECTIONS as usize;
+
+/// A connection of a session.
+struct Member {
+    link: Arc<Link>,
+    /// Its number in the session.
+    number: u16,
+    stamp: Stamp,
+}
+
+/// A client that is attached.
+pub(super) struct Session {
+    id: SessionId,
+    /// Whether it may write.
+    write: bool,
+    /// The highest epoch it has had.
+    epoch: Epoch,
+    /// The highest generation of each connection in that epoch.
+    generations: [Generation; MAX_CONNECTIONS as usize],
+    /// What the client calls itself.
+    client: CString,
+    /// When it began.
+    began: u64,
+    /// Pages it may have in flight.
+    window: u32,
+    counters: Arc<Counters>,
+    members: KVec<Member>,
+}
+
+impl Session {
+    /// Returns a session without members that begins with `hello` at the time `now`.
+    pub(super) fn new(hello: &Hello<'_>, client: CString, window: u32, now: u64) -> Result<Self> {
+        Ok(Self {
+            id: hello.session,
+            write: hello.write,
+            epoch: Epoch::default(),
+            generations: [Generation::default(); MAX_CONNECTIONS as usize],
+            client,
+            began: now,
+            window,
+            counters: Arc::new(Counters::default(), GFP_KERNEL)?,
+            members: KVec::new(),
+        })
+    }
+
+    /// Returns what is known of it with regard to a hello of `stamp` for connection `number`.
+    fn known(&self, number: u16, stamp: Stamp) -> KnownSession {
+        let older = |member: &&Member| member.stamp.epoch < stamp.epoch;
+        let earlier = |member: &&Member| {
+            member.stamp.epoch == stamp.epoch
+                && member.number == number
+                && member.stamp.generation < stamp.generation
+        };
+        // A member that has no requests may still accept some until it has signed off.
+        let left = |member: &Member| member.link.inflight().max(1);
+
+        KnownSession {
+            epoch: self.epoch,
+            generation: self
+                .generations
+                .get(usize::from(number))
+                .copied()
+                .unwrap_or_default(),
+            older_inflight: self.members.iter().filter(older).map(left).sum(),
+            connection_inflight: self.members.iter().filter(earlier).map(left).sum(),
+            write: self.write,
+        }
+    }
+
+    /// Makes the connection `number` a member, records its stamp and cuts what is older.
+    fn join(&mut self, link: &Arc<Link>, number: u16, stamp: Stamp) -> Result {
+        if self.members.len() >= MAX_MEMBERS {
+            return Err(EMFILE);
+        }
+        self.members.push(
+            Member {
+                link: link.clone(),
+                number,
+                stamp,
+            },
+            GFP_KERNEL,
+        )?;
+
+        if stamp.epoch > self.epoch {
+            self.epoch = stamp.epoch;
+            self.generations = [Generation::default(); MAX_CONNECTIONS as usize];
+        }
+        if let Some(generation) = self.generations.get_mut(usize::from(number)) {
+            *generation = stamp.generation;
+        }
+        for member in &self.members {
+            let older = member.stamp.epoch < stamp.epoch;
+            let earlier = member.number == number && member.stamp.generation < stamp.generation;
+
+            if older || earlier {
+                member.link.cut(Cut::Superseded);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the requests of all its members.
+    fn inflight(&self) -> u32 {
+        self.members
+            .iter()
+            .map(|member| member.link.inflight())
+            .sum()
+    }
+
+    /// Returns whether some member is at `stage`.
+    fn has_member_at(&self, stage: Stage) -> bool {
+        self.members.iter().any(|member| member.link.is_at(stage))
+    }
+
+    /// Tells about the session of the export `export` at the time `now`.
+    pub(super) fn info(&self, export: &CStr, now: u64) -> Result<SessionInfo> {
+        let newest = self
+            .members
+            .iter()
+            .max_by_key(|member| member.stamp.generation.0);
+        let state = if self.has_member_at(Stage::Fenced) {
+            SessionState::Draining
+        } else if self.has_member_at(Stage::Serving) {
+            SessionState::Active
+        } else {
+            SessionState::Idle
+        };
+
+        Ok(SessionInfo {
+            export: CString::try_from(export)?,
+            id: self.id,
+            state,
+            peer: newest.map(|member| member.link.peer().clone()),
+            client: CString::try_from(&*self.client)?,
+            access: match self.write {
+                true => Rights::ReadWrite,
+                false => Rights::ReadOnly,
+            },
+            epoch: self.epoch,
+            connections: self
+                .members
+                .iter()
+                .filter(|member| member.link.is_at(Stage::Serving))
+                .count() as u32,
+            window: self.window,
+            age_ms: now.saturating_sub(self.began),
+            counts: self.counters.counts(self.inflight()),
+        })
+    }
+}
+
+/// All sessions of an export.
+pub(super) struct Sessions(KVec<Session>);
+
+impl Sessions {
+    /// Returns no sessions.
+    pub(super) const fn new() -> Self {
+        Self(KVec::new())
+    }
+
+    /// Returns how many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the session with this identity.
+    fn get(&self, id: SessionId) -> Option<&Session> {
+        self.0.iter().find(|session| session.id == id)
+    }
+
+    /// Returns what is known of the session of `hello`.
+    pub(super) fn known(&self, hello: &Hello<'_>) -> Option<KnownSession> {
+        self.known_at(hello.session, hello.connection, hello.stamp)
+    }
+
+    /// Returns what is known of the session `id` with regard to a hello of `stamp` for its
+    /// connection `number`.
+    pub(super) fn known_at(
+        &self,
+        id: SessionId,
+        number: u16,
+        stamp: Stamp,
+    ) -> Option<KnownSession> {
+        Some(self.get(id)?.known(number, stamp))
+    }
+
+    /// Returns who writes to an export with a single writer.
+    pub(super) fn writer(&self) -> Writer {
+        self.0
+            .iter()
+            .find(|session| session.write)
+            .map_or(Writer::Vacant, |session| Writer::Held(session.id))
+    }
+
+    /// Makes the connection that said `hello` a member of its session, which is `new` if it is not
+    /// known yet, and cuts what is older. Returns the counters of the session.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` if there are too many sessions or members, `ENOMEM` if there is no memory.
+    pub(super) fn join(
+        &mut self,
+        hello: &Hello<'_>,
+        link: &Arc<Link>,
+        new: impl FnOnce() -> Result<Session>,
+    ) -> Result<Arc<Counters>> {
+        if let Some(session) = self
+            .0
+            .iter_mut()
+            .find(|session| session.id == hello.session)
+        {
+            session.join(link, hello.connection, hello.stamp)?;
+            return Ok(session.counters.clone());
+        }
+        if self.0.len() >= MAX_SESSIONS {
+            return Err(EMFILE);
+        }
+
+        let mut session = new()?;
+        let counters = session.counters.clone();
+
+        session.join(link, hello.connection, hello.stamp)?;
+        self.0.push(session, GFP_KERNEL)?;
+        Ok(counters)
+    }
+
+    /// Ends the membership of `link`, which has no requests and accepts no more, and wakes those
+    /// who may have waited for that. Returns the session if it ended with it.
+    pub(super) fn leave(&mut self, link: &Arc<Link>) -> Option<Session> {
+        let is_link = |member: &Member| Arc::ptr_eq(&member.link, link);
+        let index = self
+            .0
+            .iter()
+            .position(|session| session.members.iter().any(is_link))?;
+        let session = self.0.get_mut(index)?;
+
+        session.members.retain(|member| !is_link(member));
+        for member in &session.members {
+            if member.link.is_at(Stage::Fenced) {
+                member.link.mailbox().wake();
+            }
+        }
+        match session.members.is_empty() {
+            true => self.0.remove(index).ok(),
+            false => None,
+        }
+    }
+
+    /// Cuts the members that `doomed` says, given whether they may write, because of `why`.
+    pub(super) fn cut(&self, why: Cut, doomed: impl Fn(&Link, bool) -> bool) {
+        for session in &self.0 {
+            for member in &session.members {
+                if doomed(&member.link, session.write) {
+                    member.link.cut(why);
+                }
+            }
+        }
+    }
+
+    /// Returns how many connections are served, and how many requests all of them have.
+    pub(super) fn load(&self) -> (u32, u32) {
+        let members = || self.0.iter().flat_map(|session| session.members.iter());
+
+        (
+            members()
+                .filter(|member| member.link.is_at(Stage::Serving))
+                .count() as u32,
+            members().map(|member| member.link.inflight()).sum(),
+        )
+    }
+
+    /// Tells about all sessions of the export `export` at the time `now`.
+    pub(super) fn info(&self, export: &CStr, now: u64) -> Result<KVec<SessionInfo>> {
+        let mut infos = KVec::with_capacity(self.0.len(), GFP_KERNEL)?;
+
+        for session in &self.0 {
+            infos.push(session.info(export, now)?, GFP_KERNEL)?;
+        }
+        Ok(infos)
+    }
+
+    /// Tells about the session `id`, see [`Self::info`].
+    pub(super) fn info_of(&self, id: SessionId, export: &CStr, now: u64) -> Option<SessionInfo> {
+        self.get(id)?.info(export, now).ok()
+    }
+}
