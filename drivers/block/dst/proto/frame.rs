@@ -174,6 +174,17 @@ impl Header {
         }
     }
 
+    /// The reply that refuses this request, which need not make sense, and gives `credits` back.
+    #[inline]
+    pub fn refuse(&self, status: Status, credits: u32) -> Self {
+        Self {
+            credits,
+            sector: self.sector,
+            sectors: self.sectors,
+            ..Self::answer(self.opcode, self.handle, self.stamp, status)
+        }
+    }
+
     /// The DRAINING frame that says how many requests the fence still waits for.
     #[inline]
     pub fn draining(stamp: Stamp, left: u32) -> Self {
