@@ -22,6 +22,7 @@ pub(crate) struct Counters {
     reconnects: Atomic<u64>,
     protocol_errors: Atomic<u64>,
     stale_replies: Atomic<u64>,
+    lost_writes: Atomic<u64>,
 }
 
 /// What the counters said at some time.
@@ -51,6 +52,8 @@ pub(crate) struct Totals {
     pub(crate) protocol_errors: u64,
     /// Replies that answered nothing that was asked.
     pub(crate) stale_replies: u64,
+    /// Restarts of the server that may have lost writes.
+    pub(crate) lost_writes: u64,
 }
 
 impl Counters {
@@ -72,6 +75,7 @@ impl Counters {
             reconnects: zero(),
             protocol_errors: zero(),
             stale_replies: zero(),
+            lost_writes: zero(),
         }
     }
 
@@ -119,6 +123,11 @@ impl Counters {
         self.stale_replies.fetch_add(1, Relaxed);
     }
 
+    /// Counts a restart of the server that may have lost writes.
+    pub(crate) fn lost_writes(&self) {
+        self.lost_writes.fetch_add(1, Relaxed);
+    }
+
     /// Returns what the counters say.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
@@ -134,6 +143,7 @@ impl Counters {
             reconnects: self.reconnects.load(Relaxed),
             protocol_errors: self.protocol_errors.load(Relaxed),
             stale_replies: self.stale_replies.load(Relaxed),
+            lost_writes: self.lost_writes.load(Relaxed),
         }
     }
 }

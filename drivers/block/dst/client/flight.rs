@@ -19,6 +19,7 @@ use crate::{
     },
     proto::{
         self,
+        durability::Mark,
         units::{
             Handle,
             PageMask, //
@@ -36,6 +37,8 @@ pub(super) struct InFlight {
     pub(super) sending: u32,
     /// It was sent over an earlier connection.
     pub(super) resent: bool,
+    /// What a flush covers.
+    pub(super) mark: Mark,
     /// It is over, as soon as no sender works on it.
     pub(super) over: bool,
 }
@@ -48,6 +51,7 @@ impl InFlight {
             work,
             sending: 0,
             resent: false,
+            mark: Mark::default(),
             over: false,
         }
     }

@@ -254,10 +254,7 @@ impl Keeper<'_> {
             return Err(Failure::of(Cause::Lost, None));
         }
         if accepted.lost_writes {
-            pr_warn!(
-                "{}: the server was restarted: writes since the last flush may be lost\n",
-                storage.name()
-            );
+            storage.restarted();
         }
         let again = self.known.is_some();
         self.known = Some(Known::from(welcome));

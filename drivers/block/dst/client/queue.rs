@@ -34,6 +34,7 @@ use crate::{
     proto::{
         self,
         credits::Window,
+        durability::Durability,
         geometry::Geometry,
         inflight::{
             Slot,
@@ -75,6 +76,7 @@ pub(super) struct Queue {
     gate: Gate,
     geometry: Geometry,
     window: Window,
+    durability: Durability,
     /// Bios for which there was no memory.
     starved: bio::List,
     waiting: Fifo<Request>,
@@ -98,6 +100,7 @@ impl Queue {
             gate: Gate::Shut,
             geometry: Geometry::default(),
             window: Window::new(0),
+            durability: Durability::default(),
             starved: bio::List::new(),
             waiting: Fifo::new(),
             split: None,
@@ -151,6 +154,18 @@ impl Queue {
     /// Takes a bio for which there was no memory.
     pub(super) fn pop_starved(&mut self) -> Option<bio::Bio> {
         self.starved.pop()
+    }
+
+    /// Notes that the server was restarted and may have lost what was in its cache; returns whether
+    /// that matters. If it does, the next flush fails.
+    ///
+    /// Of writes that are under way all pages are sent again: the data of those that were
+    /// acknowledged is still here.
+    pub(super) fn restarted(&mut self) -> bool {
+        for (_, entry) in self.table.iter_mut() {
+            entry.work.forget_written();
+        }
+        self.durability.restarted()
     }
 
     /// Lets everything wait: the connection is lost.
@@ -290,6 +305,7 @@ impl Queue {
         }
         entry.to_send = entry.to_send.without(PageMask::range(first, count));
         entry.sending += 1;
+        entry.mark = self.durability.flush_sent();
         let resent = if entry.resent { count } else { 0 };
         if entry.to_send.is_empty() {
             self.ring.pop();
@@ -393,15 +409,24 @@ impl Queue {
                     return Answer::Wrong("a reply about other pages");
                 }
                 entry.over = pages.is_done();
+                if entry.over && matches!(kind, Kind::Write { fua: false }) {
+                    self.durability.acknowledged();
+                }
             }
             _ if !entry.to_send.is_empty() => {
                 return Answer::Wrong("a reply to what was not sent");
             }
-            Work::Flush { .. } => entry.over = true,
+            Work::Flush { request } => {
+                if reply.status.is_ok() && !self.durability.flush_done(entry.mark) {
+                    request.note(BlockStatus::Io);
+                }
+                entry.over = true;
+            }
             Work::Extent { ask, .. } => {
                 if ask.extent() != reply.extent {
                     return Answer::Wrong("a reply about another extent");
                 }
+                self.durability.acknowledged();
                 entry.over = true;
             }
         }

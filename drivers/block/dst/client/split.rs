@@ -78,6 +78,18 @@ impl Work {
         }
     }
 
+    /// Forgets that pages were written.
+    pub(super) fn forget_written(&mut self) {
+        if let Self::Run {
+            pages,
+            kind: Kind::Write { .. },
+            ..
+        } = self
+        {
+            *pages = Pages::new(pages.run());
+        }
+    }
+
     /// Returns the operation that the server is asked for.
     pub(super) fn opcode(&self) -> Opcode {
         match self {

@@ -363,6 +363,17 @@ impl Storage {
         self.set_state(StorageState::Draining);
     }
 
+    /// Notes that the server was restarted and may have lost what was in its cache.
+    pub(super) fn restarted(&self) {
+        if self.queue.lock().restarted() {
+            self.counters.lost_writes();
+            pr_err!(
+                "{}: the server was restarted: the next flush fails, unflushed writes may be lost\n",
+                self.name()
+            );
+        }
+    }
+
     /// Lets requests flow over `connection`, beginning with all that were under way.
     pub(super) fn connected(
         self: &Arc<Self>,
