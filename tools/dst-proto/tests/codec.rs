@@ -288,6 +288,44 @@ fn draining_counts() {
 }
 
 #[test]
+fn nonsense_can_be_refused() {
+    for (opcode, sector, sectors) in [
+        (Opcode::Read, u64::MAX, u32::MAX),
+        (Opcode::Read, 5, 0),
+        (Opcode::Flush, 0, 0),
+        (Opcode::WriteZeroes, u64::MAX, 1),
+    ] {
+        let refusal = request(opcode, sector, sectors).refuse(Status::Range, 3);
+
+        assert_eq!(
+            Header::decode(&refusal.encode(crc32c), crc32c),
+            Ok(Header {
+                opcode,
+                reply: true,
+                status: Status::Range,
+                flags: Flags::NONE,
+                payload: 0,
+                credits: 3,
+                handle: Handle::new(1, 0),
+                sector: Sector(sector),
+                sectors: Sectors(sectors),
+                stamp: stamp(1, 1),
+            })
+        );
+    }
+
+    // The data of a refused write is not sent back, nor are its flags.
+    let write = Header {
+        flags: Flags::FUA,
+        payload: 512,
+        ..request(Opcode::Write, u64::MAX, 1)
+    };
+    let refusal = write.refuse(Status::Range, 1);
+
+    assert_eq!(Header::decode(&refusal.encode(crc32c), crc32c), Ok(refusal));
+}
+
+#[test]
 fn replies_of_the_data_path_name_what_they_answer() {
     let header = |opcode, sectors| Header {
         sectors: Sectors(sectors),

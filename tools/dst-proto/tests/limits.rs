@@ -276,6 +276,9 @@ fn sector() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
+    // Most of what is drawn is impossible for several reasons at once.
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
     #[test]
     fn only_what_is_possible_passes(
         opcode in prop::sample::select(vec![

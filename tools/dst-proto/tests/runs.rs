@@ -156,6 +156,8 @@ fn runs_end_where_pages_end() {
     };
 
     assert_eq!(cut(3, 20, 512), [(3, 20)]);
+    // As many sectors as a frame may have, but one page too many.
+    assert_eq!(cut(3, 512, 512), [(3, 509), (512, 3)]);
     assert_eq!(cut(3, 20, 8), [(3, 5), (8, 8), (16, 7)]);
     assert_eq!(cut(3, 20, 12), [(3, 5), (8, 8), (16, 7)]);
     assert_eq!(cut(3, 1024, 512), [(3, 509), (512, 512), (1024, 3)]);
@@ -227,15 +229,21 @@ proptest! {
     #[test]
     fn acknowledgements_agree_with_counting(
         (run, _) in run_and_part(),
-        acks in prop::collection::vec((0_u64..520, 1_u32..520), 1..40),
+        acks in prop::collection::vec((any::<bool>(), 0_u32..64, 1_u32..9), 1..40),
     ) {
         let mut pages = Pages::new(run);
         let mut done = BTreeSet::new();
         let all: Vec<_> = (0..run.pages()).map(|bit| sectors_of_page(&run, bit)).collect();
 
-        for (offset, len) in acks {
-            let Some(part) = Extent::new(Sector(run.extent().start().0 + offset), Sectors(len))
-            else {
+        for (whole_pages, first, count) in acks {
+            let part = match whole_pages {
+                true => run.part(first % run.pages(), count),
+                false => Extent::new(
+                    Sector(run.extent().start().0 + u64::from(first)),
+                    Sectors(count),
+                ),
+            };
+            let Some(part) = part else {
                 continue;
             };
             let covered = sectors(&part);

@@ -248,3 +248,15 @@ fn following(generation: u32) -> u32 {
 fn index(slot: u32) -> Option<usize> {
     usize::try_from(slot).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_start_again_at_one() {
+        assert_eq!(following(0), 1);
+        assert_eq!(following(u32::MAX - 1), u32::MAX);
+        assert_eq!(following(u32::MAX), 1);
+    }
+}
