@@ -8,12 +8,25 @@ use crate::input::name;
 use crate::input::rule;
 use crate::uapi::limit;
 use clap::{
+    ArgGroup,
     Args,
     Subcommand, //
 };
 use dst_proto::access::Rule;
 use std::path::PathBuf;
 use uuid::Uuid;
+
+/// What can be changed of an export.
+const CHANGES: [&str; 8] = [
+    "listen",
+    "allow",
+    "read_only",
+    "read_write",
+    "shared_writers",
+    "exclusive_writers",
+    "window",
+    "keepalive",
+];
 
 /// Reads after which time a client counts as silent.
 fn keepalive(text: &str) -> Result<u32, String> {
@@ -101,15 +114,10 @@ pub struct ExportAdd {
 
 /// Change an export.
 #[derive(Args, Clone, Debug)]
-#[group(
-    id = "change",
-    required = true,
-    multiple = true,
-    args = [
-        "listen", "allow", "read_only", "read_write", "shared_writers", "exclusive_writers",
-        "window", "keepalive",
-    ],
-)]
+#[command(group = ArgGroup::new("change")
+    .required(true)
+    .multiple(true)
+    .args(CHANGES))]
 pub struct ExportSet {
     /// Name of the export
     #[arg(value_parser = name::export)]

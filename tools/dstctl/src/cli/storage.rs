@@ -6,7 +6,10 @@ use crate::input::duration;
 use crate::input::endpoint::Endpoint;
 use crate::input::name;
 use crate::uapi::limit;
-use clap::Args;
+use clap::{
+    ArgGroup,
+    Args, //
+};
 use uuid::Uuid;
 
 /// Reads how long to wait.
@@ -54,7 +57,10 @@ pub struct StorageAdd {
 
 /// Change a storage.
 #[derive(Args, Clone, Debug)]
-#[group(id = "change", required = true, multiple = true, args = ["servers", "connections"])]
+#[command(group = ArgGroup::new("change")
+    .required(true)
+    .multiple(true)
+    .args(["servers", "connections"]))]
 pub struct StorageSet {
     /// Name of the storage
     #[arg(value_parser = name::storage)]

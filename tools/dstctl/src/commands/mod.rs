@@ -5,6 +5,8 @@
 mod events;
 mod explain;
 mod export;
+#[cfg(test)]
+mod fake;
 mod hints;
 mod pool;
 mod session;

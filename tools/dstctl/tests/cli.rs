@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The program as it is run: exit codes and texts, where the kernel is not needed.
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+use std::fs;
+
+fn dstctl(args: &[&str]) -> assert_cmd::assert::Assert {
+    Command::cargo_bin("dstctl").unwrap().args(args).assert()
+}
+
+#[test]
+fn wrong_command_lines_are_explained_with_exit_code_2() {
+    for (args, text) in [
+        (
+            &["add", "a/b", "server"][..],
+            "the name holds something else",
+        ),
+        (&["add", "-a", "server"], "unexpected argument '-a'"),
+        (
+            &["add", &"a".repeat(28), "server"],
+            "longer than 27 characters",
+        ),
+        (&["add", "a"], "<HOST:PORT>..."),
+        (
+            &["add", "a", "server:99999"],
+            "port '99999' is not a number from 1 to 65535",
+        ),
+        (&["add", "a", "::1:7770"], "write [::1]:7770"),
+        (&["add", "a", "server", "--timeout", "never"], "not a time"),
+        (&["add", "a", "server", "--timeout", "2h"], "longer than 1h"),
+        (
+            &["add", "a", "server", "--connections", "0"],
+            "0 is not in 1..=64",
+        ),
+        (&["add", "a", "server", "--uuid", "x"], "invalid value 'x'"),
+        (&["set", "a"], "--server <HOST:PORT>"),
+        (&["export", "add", "a", "/dev/vdb"], "--listen <ADDR:PORT>"),
+        (
+            &[
+                "export",
+                "add",
+                "a",
+                "/dev/vdb",
+                "--listen",
+                "[::]",
+                "--allow",
+                "10.0.0.0/8",
+            ],
+            "write 10.0.0.0/8:ro or 10.0.0.0/8:rw",
+        ),
+        (
+            &[
+                "export", "add", "a", "/dev/vdb", "--listen", "[::]", "--window", "63",
+            ],
+            "63 is not in 64..=65536",
+        ),
+        (
+            &[
+                "export",
+                "add",
+                "a",
+                "/dev/vdb",
+                "--listen",
+                "[::]",
+                "--keepalive",
+                "99ms",
+            ],
+            "shorter than 100ms",
+        ),
+        (&["export", "set", "a"], "--allow <PREFIX:ro|rw>"),
+        (
+            &["export", "set", "a", "--read-only", "--read-write"],
+            "cannot be used with",
+        ),
+        (&["pool", "set", "0"], "0 is not in 1..=1024"),
+        (&["nonsense"], "unrecognized subcommand"),
+        (&[], "Usage: dstctl"),
+    ] {
+        dstctl(args).code(2).stdout("").stderr(contains(text));
+    }
+}
+
+#[test]
+fn devices_that_cannot_be_exported_are_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("image");
+    let add = |device: &str| dstctl(&["export", "add", "a", device, "--listen", "[::]"]);
+
+    fs::write(&file, "").unwrap();
+    add("/dev/no-such-device")
+        .code(3)
+        .stderr(contains("there is no device '/dev/no-such-device'"));
+    add("/dev/null")
+        .code(9)
+        .stderr(contains("'/dev/null' is not a block device"));
+    add(file.to_str().unwrap())
+        .code(9)
+        .stderr(contains("is a file, not a block device\nhint: losetup"));
+}
+
+#[test]
+fn unknown_hosts_are_unreachable() {
+    dstctl(&["add", "a", "nowhere.invalid"])
+        .code(6)
+        .stdout("")
+        .stderr(contains("cannot resolve host name 'nowhere.invalid'"));
+}
+
+#[test]
+fn failures_can_be_json() {
+    let output = dstctl(&["--json", "add", "a", "nowhere.invalid"]).code(6);
+    let failure: serde_json::Value = serde_json::from_slice(&output.get_output().stderr).unwrap();
+
+    assert_eq!(failure["error"]["cause"], "unresolvable");
+    assert_eq!(failure["error"]["exit_code"], 6);
+}
+
+#[test]
+fn help_names_the_exit_codes() {
+    dstctl(&["--help"])
+        .success()
+        .stdout(contains("8 module not loaded").and(contains("dstctl add disk server:7770")));
+    for command in [&["export"][..], &["pool"], &["export", "add"], &["add"]] {
+        dstctl(&[command, &["--help"]].concat()).success();
+    }
+}
+
+#[test]
+fn completions_are_written_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        dstctl(&["completions", shell])
+            .success()
+            .stdout(contains("dstctl"));
+    }
+}
+
+#[test]
+fn versions_are_shown_without_the_module() {
+    dstctl(&["version"]).success().stdout(contains(concat!(
+        "dstctl ",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    )));
+    dstctl(&["--version"])
+        .success()
+        .stdout(concat!("dstctl ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+/// Without the module every command that needs it says how to get it.
+#[test]
+fn a_missing_module_is_explained() {
+    if fs::exists("/sys/module/dst").unwrap() {
+        return;
+    }
+    for args in [
+        &["list"][..],
+        &["show", "a"],
+        &["del", "a"],
+        &["set", "a", "--connections", "2"],
+        &["add", "a", "127.0.0.1"],
+        &["export", "list"],
+        &["export", "del", "a"],
+        &["export", "set", "a", "--read-only"],
+        &["sessions"],
+        &["pool", "show"],
+        &["pool", "set", "2"],
+        &["events"],
+    ] {
+        dstctl(args).code(8).stdout("").stderr(contains(
+            "the kernel module is not loaded\nhint: modprobe dst\n",
+        ));
+    }
+}
