@@ -38,9 +38,7 @@ class Bed:
 
     def pair(self, disk: int = GIB, load: bool = True) -> tuple[Machine, Machine]:
         """A server with one disk and a client."""
-        server, client = self.machines(
-            Spec("server", disks=(disk,)), Spec("client"), load=load
-        )
+        server, client = self.machines(Spec("server", disks=(disk,)), Spec("client"), load=load)
         return server, client
 
     def finish(self, failed: bool) -> list[str]:
@@ -52,8 +50,8 @@ class Bed:
         for _, machine in reversed(self.used):
             if machine.alive and machine.ready:
                 problems += self._clean(machine, failed)
-        for spec, machine in self.used:
-            new = machine.complaints()[self.complaints_before.get(machine, 0):]
+        for _, machine in self.used:
+            new = machine.complaints()[self.complaints_before.get(machine, 0) :]
             problems += [f"{machine.name}'s kernel complains:\n{text}" for text in new]
             if machine.ready and not machine.alive:
                 problems.append(f"{machine.name} died")

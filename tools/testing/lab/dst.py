@@ -52,14 +52,25 @@ class Dst:
     # Server.
 
     def export(
-        self, name: str, device: str, *options: str, port: int = PORT,
-        listen: str | None = None, allow: tuple[str, ...] = EVERYBODY,
+        self,
+        name: str,
+        device: str,
+        *options: str,
+        port: int = PORT,
+        listen: str | None = None,
+        allow: tuple[str, ...] = EVERYBODY,
     ) -> None:
         """Export a device; to everybody and on every address by default."""
         rules = [word for rule in allow for word in ("--allow", rule)]
         self.ctl(
-            "export", "add", name, device, "--listen", listen or f"[::]:{port}",
-            *rules, *options,
+            "export",
+            "add",
+            name,
+            device,
+            "--listen",
+            listen or f"[::]:{port}",
+            *rules,
+            *options,
         )
 
     # Client.
@@ -87,8 +98,11 @@ class Dst:
     def wait_state(self, name: str, state: str, timeout: float = 20) -> None:
         """Wait until a storage is in a state."""
         self.machine.wait(
-            "files.content_is", timeout, f"storage {name} is {state}",
-            path=f"/sys/block/dst-{name}/dst/state", text=state,
+            "files.content_is",
+            timeout,
+            f"storage {name} is {state}",
+            path=f"/sys/block/dst-{name}/dst/state",
+            text=state,
         )
 
     # The end.

@@ -77,9 +77,7 @@ class Process:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send it (and its children) a signal."""
-        self.machine.channel.call(
-            "signal", self.machine.grace, pid=self.pid, signal=int(number)
-        )
+        self.machine.channel.call("signal", self.machine.grace, pid=self.pid, signal=int(number))
 
 
 @dataclasses.dataclass
@@ -202,28 +200,40 @@ class Machine(abc.ABC):
 
     def configure_network(self) -> None:
         """Give every interface its addresses."""
-        links = {self.mac(n): [f"{self.address(n)}/24", f"{self.address(n, 6)}/64"]
-                 for n in range(self.networks())}
+        links = {
+            self.mac(n): [f"{self.address(n)}/24", f"{self.address(n, 6)}/64"]
+            for n in range(self.networks())
+        }
         self.call("network.configure", name=self.name, links=links)
 
     # Commands.
 
     def run(
-        self, *argv: str, timeout: float = 30, check: bool = True,
-        stdin: bytes = b"", env: dict[str, str] | None = None,
+        self,
+        *argv: str,
+        timeout: float = 30,
+        check: bool = True,
+        stdin: bytes = b"",
+        env: dict[str, str] | None = None,
     ) -> Result:
         """Run a command to its end."""
         timeout *= self.flavour.slowness
         begin = time.monotonic()
         answer = self.channel.call(
-            "run", timeout + self.grace, argv=argv, timeout=timeout,
-            stdin=base64.b64encode(stdin).decode(), env=env or {},
+            "run",
+            timeout + self.grace,
+            argv=argv,
+            timeout=timeout,
+            stdin=base64.b64encode(stdin).decode(),
+            env=env or {},
         )
         result = Result(
-            argv, answer["rc"],
+            argv,
+            answer["rc"],
             base64.b64decode(answer["out"]).decode(errors="replace"),
             base64.b64decode(answer["err"]).decode(errors="replace"),
-            answer["late"], answer["stuck"],
+            answer["late"],
+            answer["stuck"],
         )
         self._note(f"{time.monotonic() - begin:.3f} s: {result}")
         if result.late:
@@ -272,10 +282,8 @@ class Machine(abc.ABC):
     def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
         """Write a file inside the machine."""
         for offset in range(0, max(len(data), 1), CHUNK):
-            part = base64.b64encode(data[offset:offset + CHUNK]).decode()
-            self.channel.call(
-                "put", self.grace, path=path, data=part, mode=mode, append=offset > 0
-            )
+            part = base64.b64encode(data[offset : offset + CHUNK]).decode()
+            self.channel.call("put", self.grace, path=path, data=part, mode=mode, append=offset > 0)
 
     def get(self, path: str, offset: int = 0, length: int = -1) -> bytes:
         """Read a (part of a) file of the machine."""

@@ -29,7 +29,8 @@ class Switchboard:
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "lab.relay"], stdin=theirs,
+            [sys.executable, "-m", "lab.relay"],
+            stdin=theirs,
             cwd=pathlib.Path(__file__).resolve().parent.parent,
         )
         theirs.close()
@@ -61,9 +62,7 @@ class Switchboard:
         self, source: Numbered, target: Numbered, network: int = 0, **faults: float
     ) -> None:
         """Set the faults of packets from one machine to another; none heals it."""
-        self._ask(
-            "faults", network=network, source=source.number, target=target.number, **faults
-        )
+        self._ask("faults", network=network, source=source.number, target=target.number, **faults)
 
     def link(self, one: Numbered, other: Numbered, network: int = 0, **faults: float) -> None:
         """Set the faults of both directions between two machines."""

@@ -77,11 +77,18 @@ class Pool:
         paths = env.lab()
         kind = Qemu if flavour.stock else Uml
         machine = kind(
-            name, flavour, run_dir, number, stage=self.stage, board=self.board,
-            cards=spec.cards, memory=spec.memory, mtu=spec.mtu, paths=paths,
+            name,
+            flavour,
+            run_dir,
+            number,
+            stage=self.stage,
+            board=self.board,
+            cards=spec.cards,
+            memory=spec.memory,
+            mtu=spec.mtu,
+            paths=paths,
         )
         machine.disks = [
-            Disk.create(run_dir / f"disk{index}.img", size)
-            for index, size in enumerate(spec.disks)
+            Disk.create(run_dir / f"disk{index}.img", size) for index, size in enumerate(spec.disks)
         ]
         return machine

@@ -6,7 +6,8 @@ import pathlib
 import socket
 import subprocess
 
-from lab import env, stage as staging
+from lab import env
+from lab import stage as staging
 from lab.env import Lab
 from lab.flavour import Flavour
 from lab.machine import Machine
@@ -32,8 +33,18 @@ def accelerator(vmlinuz: pathlib.Path) -> list[str]:
     boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
     if not verdict.exists() or not verdict.read_text().startswith(boot):
         command = [
-            *_BASE, *_HARDWARE, "-m", "256", "-serial", "stdio", "-monitor", "none",
-            "-kernel", str(vmlinuz), "-append", _CONSOLE,
+            *_BASE,
+            *_HARDWARE,
+            "-m",
+            "256",
+            "-serial",
+            "stdio",
+            "-monitor",
+            "none",
+            "-kernel",
+            str(vmlinuz),
+            "-append",
+            _CONSOLE,
         ]
         try:
             said = subprocess.run(
@@ -57,9 +68,18 @@ class Qemu(Machine):
     """One virtual PC."""
 
     def __init__(
-        self, name: str, flavour: Flavour, run_dir: pathlib.Path, number: int,
-        *, paths: Lab, stage: pathlib.Path, board: Switchboard,
-        cards: int = 1, memory: str = "1G", mtu: int = 1500,
+        self,
+        name: str,
+        flavour: Flavour,
+        run_dir: pathlib.Path,
+        number: int,
+        *,
+        paths: Lab,
+        stage: pathlib.Path,
+        board: Switchboard,
+        cards: int = 1,
+        memory: str = "1G",
+        mtu: int = 1500,
     ) -> None:
         super().__init__(name, flavour, run_dir, number)
         self.paths = paths
@@ -70,33 +90,51 @@ class Qemu(Machine):
         self.mtu = mtu
 
     def networks(self) -> int:
+        """How many networks it is plugged into."""
         return self.cards
 
     def disk(self, index: int) -> str:
+        """Path of a disk in the order of the command line."""
         return f"/dev/vd{chr(ord('b') + index)}"
 
     def _command(self, line: int, cards: list[int]) -> list[str]:
         """The emulator with its arguments; line and cards are descriptors."""
         words = [
-            *_BASE, *accelerator(self.paths.vmlinuz),
-            "-smp", str(self.flavour.cpus), "-m", self.memory,
-            "-kernel", str(self.paths.vmlinuz),
-            "-initrd", str(initramfs(self.paths.initramfs, self.stage)),
-            "-append", f"{_CONSOLE} rootfstype=ext4 raid=noautodetect",
-            "-serial", f"file:{self.console_path}", "-monitor", "none",
-            "-device", "virtio-rng-pci",
-            "-device", "virtio-serial-pci",
-            "-chardev", f"socket,id=agent,fd={line}",
-            "-device", "virtserialport,chardev=agent,name=dst.agent",
-            "-drive", f"file={self.paths.guest_image},format=raw,if=virtio,readonly=on",
+            *_BASE,
+            *accelerator(self.paths.vmlinuz),
+            "-smp",
+            str(self.flavour.cpus),
+            "-m",
+            self.memory,
+            "-kernel",
+            str(self.paths.vmlinuz),
+            "-initrd",
+            str(initramfs(self.paths.initramfs, self.stage)),
+            "-append",
+            f"{_CONSOLE} rootfstype=ext4 raid=noautodetect",
+            "-serial",
+            f"file:{self.console_path}",
+            "-monitor",
+            "none",
+            "-device",
+            "virtio-rng-pci",
+            "-device",
+            "virtio-serial-pci",
+            "-chardev",
+            f"socket,id=agent,fd={line}",
+            "-device",
+            "virtserialport,chardev=agent,name=dst.agent",
+            "-drive",
+            f"file={self.paths.guest_image},format=raw,if=virtio,readonly=on",
         ]
         for disk in self.disks:
             words += ["-drive", f"file={disk.path},format=raw,if=virtio,discard=unmap"]
         for number, descriptor in enumerate(cards):
             words += [
-                "-netdev", f"dgram,id=net{number},local.type=fd,local.str={descriptor}",
-                "-device", f"virtio-net-pci,netdev=net{number},mac={self.mac(number)},"
-                f"host_mtu={self.mtu}",
+                "-netdev",
+                f"dgram,id=net{number},local.type=fd,local.str={descriptor}",
+                "-device",
+                f"virtio-net-pci,netdev=net{number},mac={self.mac(number)},host_mtu={self.mtu}",
             ]
         return words
 
@@ -106,10 +144,12 @@ class Qemu(Machine):
         descriptors = [end.fileno() for end in (theirs, *cards)]
         with open(self.run_dir / f"qemu.{self.boots}.log", "wb") as log:
             process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL",
-                 *self._command(descriptors[0], descriptors[1:])],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                pass_fds=descriptors, start_new_session=True,
+                ["setpriv", "--pdeathsig", "KILL", *self._command(descriptors[0], descriptors[1:])],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=descriptors,
+                start_new_session=True,
             )
         for end in (theirs, *cards):
             end.close()

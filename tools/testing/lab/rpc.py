@@ -52,7 +52,7 @@ class Channel:
         try:
             with self.sending:
                 for begin in range(0, len(data), WINDOW):
-                    self._send(data[begin:begin + WINDOW])
+                    self._send(data[begin : begin + WINDOW])
         except OSError as error:
             self._fail()
             raise MachineGone("the machine is gone") from error
@@ -87,7 +87,7 @@ class Channel:
                 buffered += data
                 while (end := buffered.find(b"\n", start)) >= 0:
                     line = bytes(buffered[:end])
-                    del buffered[:end + 1]
+                    del buffered[: end + 1]
                     start = 0
                     self._deliver(line)
         except OSError:
@@ -114,9 +114,9 @@ class Channel:
         if future is None:
             return
         if "error" in message:
-            future.set_exception(RemoteError(
-                message["error"], message.get("errno"), message.get("trace", "")
-            ))
+            future.set_exception(
+                RemoteError(message["error"], message.get("errno"), message.get("trace", ""))
+            )
         else:
             future.set_result(message["result"])
 

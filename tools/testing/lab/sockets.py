@@ -43,16 +43,26 @@ class RemoteSocket:
     def send(self, data: bytes) -> int:
         """Send what goes out before the deadline; how much that was."""
         return self._ask(
-            self.channel, "send", self.timeout, number=self.number,
-            data=base64.b64encode(data).decode(), timeout=self.timeout,
+            self.channel,
+            "send",
+            self.timeout,
+            number=self.number,
+            data=base64.b64encode(data).decode(),
+            timeout=self.timeout,
         )
 
     def receive(self, length: int) -> bytes:
         """Receive exactly length bytes, or fewer at the end of the stream."""
-        return base64.b64decode(self._ask(
-            self.channel, "receive", self.timeout, number=self.number,
-            length=length, timeout=self.timeout,
-        ))
+        return base64.b64decode(
+            self._ask(
+                self.channel,
+                "receive",
+                self.timeout,
+                number=self.number,
+                length=length,
+                timeout=self.timeout,
+            )
+        )
 
     def close(self, reset: bool = False) -> None:
         """Close it, politely or by a reset."""

@@ -25,7 +25,9 @@ def fill(stage: pathlib.Path, flavours: list[str]) -> None:
     for name in "python", "bin", "modules":
         (stage / name).mkdir(parents=True, exist_ok=True)
     shutil.copytree(
-        source, stage / "python" / "lab", dirs_exist_ok=True,
+        source,
+        stage / "python" / "lab",
+        dirs_exist_ok=True,
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     init = stage / "init"
@@ -36,9 +38,7 @@ def fill(stage: pathlib.Path, flavours: list[str]) -> None:
     for flavour in flavours:
         if paths.modules[flavour].exists():
             module = stage / "modules" / f"dst-{flavour}.ko"
-            subprocess.run(
-                ["objcopy", "--strip-debug", paths.modules[flavour], module], check=True
-            )
+            subprocess.run(["objcopy", "--strip-debug", paths.modules[flavour], module], check=True)
     spec = env.CHECKOUT / "Documentation/netlink/specs/dst.yaml"
     if spec.exists():
         shutil.copy(spec, stage / "dst.yaml")

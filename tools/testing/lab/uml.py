@@ -34,9 +34,18 @@ class Uml(Machine):
     """One User Mode Linux."""
 
     def __init__(
-        self, name: str, flavour: Flavour, run_dir: pathlib.Path, number: int,
-        *, paths: Lab, stage: pathlib.Path, board: Switchboard,
-        cards: int = 1, memory: str = "1G", mtu: int = 1500,
+        self,
+        name: str,
+        flavour: Flavour,
+        run_dir: pathlib.Path,
+        number: int,
+        *,
+        paths: Lab,
+        stage: pathlib.Path,
+        board: Switchboard,
+        cards: int = 1,
+        memory: str = "1G",
+        mtu: int = 1500,
     ) -> None:
         super().__init__(name, flavour, run_dir, number)
         self.root = paths.guest
@@ -48,21 +57,35 @@ class Uml(Machine):
         self.mtu = mtu
 
     def networks(self) -> int:
+        """How many networks it is plugged into."""
         return self.cards
 
     def disk(self, index: int) -> str:
+        """Path of a disk in the order of the command line."""
         return f"/dev/ubd{chr(ord('a') + index)}"
 
     def _command(self, line: int, cards: list[int]) -> str:
         """The kernel with its command line; line and cards are descriptors."""
         words = [
-            f"/media/{self.kernel.name}", f"mem={self.memory}", f"ncpus={self.flavour.cpus}",
+            f"/media/{self.kernel.name}",
+            f"mem={self.memory}",
+            f"ncpus={self.flavour.cpus}",
             *self.flavour.arguments,
-            "rootfstype=hostfs", "rootflags=/", "ro", "init=/opt/init",
-            "con=null", "con0=null,fd:1", "ssl=null", f"ssl0=fd:{line},fd:{line}",
-            "panic=-1", "raid=noautodetect", "oops=panic",
-            *(f"vec{n}:transport=fd,fd={fd},depth=128,mtu={self.mtu},mac={self.mac(n)}"
-              for n, fd in enumerate(cards)),
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "ro",
+            "init=/opt/init",
+            "con=null",
+            "con0=null,fd:1",
+            "ssl=null",
+            f"ssl0=fd:{line},fd:{line}",
+            "panic=-1",
+            "raid=noautodetect",
+            "oops=panic",
+            *(
+                f"vec{n}:transport=fd,fd={fd},depth=128,mtu={self.mtu},mac={self.mac(n)}"
+                for n, fd in enumerate(cards)
+            ),
             *(f"ubd{n}=/srv/{disk.path.name}" for n, disk in enumerate(self.disks)),
         ]
         return shlex.join(words)
@@ -72,15 +95,34 @@ class Uml(Machine):
         cards = [self.board.plug(network, self.number) for network in range(self.cards)]
         descriptors = [end.fileno() for end in (theirs, *cards)]
         script = _SCRIPT.format(
-            stage=self.stage, run=self.run_dir, kernel=self.kernel.parent, root=self.root,
+            stage=self.stage,
+            run=self.run_dir,
+            kernel=self.kernel.parent,
+            root=self.root,
             command=self._command(descriptors[0], descriptors[1:]),
         )
         with open(self.console_path, "wb") as console:
             process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount",
-                 "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "sh", "-ec", script],
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-                pass_fds=descriptors, start_new_session=True,
+                [
+                    "setpriv",
+                    "--pdeathsig",
+                    "KILL",
+                    "unshare",
+                    "--mount",
+                    "--propagation",
+                    "private",
+                    "--pid",
+                    "--fork",
+                    "--kill-child=KILL",
+                    "sh",
+                    "-ec",
+                    script,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                pass_fds=descriptors,
+                start_new_session=True,
             )
         for end in (theirs, *cards):
             end.close()

@@ -19,11 +19,14 @@ FAILED = pytest.StashKey[bool]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--flavour", action="append", choices=sorted(FLAVOURS),
+        "--flavour",
+        action="append",
+        choices=sorted(FLAVOURS),
         help="kernel to run on; may be repeated (default: uml)",
     )
     parser.addoption(
-        "--run-dir", type=pathlib.Path,
+        "--run-dir",
+        type=pathlib.Path,
         help="where logs and disks go (default: a new directory in the lab's cache)",
     )
 
@@ -42,9 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("flavour", chosen(metafunc.config), indirect=True)
 
 
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep only what a kernel is meant to run; group tests by kernel."""
     keep, drop = [], []
     for item in items:

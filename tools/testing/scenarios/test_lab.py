@@ -84,7 +84,5 @@ def test_a_complaint_of_the_kernel_is_found(bed: Bed) -> None:
 
 
 def test_jumbo_frames(bed: Bed) -> None:
-    server, client = bed.machines(
-        Spec("server", mtu=9000), Spec("client", mtu=9000), load=False
-    )
+    server, client = bed.machines(Spec("server", mtu=9000), Spec("client", mtu=9000), load=False)
     client.run("ping", "-c", "1", "-M", "do", "-s", "8900", server.address())

@@ -85,16 +85,18 @@ class Agent:
         with self.lock:
             view = memoryview(data)
             while view:
-                view = view[os.write(self.line, view[:CHUNK]):]
+                view = view[os.write(self.line, view[:CHUNK]) :]
 
     def serve(self) -> None:
         """Serve until the line is closed."""
         with open("/proc/uptime") as uptime:
-            self.send({
-                "event": "up",
-                "release": os.uname().release,
-                "uptime": float(uptime.read().split()[0]),
-            })
+            self.send(
+                {
+                    "event": "up",
+                    "release": os.uname().release,
+                    "uptime": float(uptime.read().split()[0]),
+                }
+            )
         buffered = bytearray()
         while True:
             data = os.read(self.line, CHUNK)
@@ -105,12 +107,10 @@ class Agent:
             buffered += data
             while (end := buffered.find(b"\n", start)) >= 0:
                 request = bytes(buffered[:end])
-                del buffered[:end + 1]
+                del buffered[: end + 1]
                 start = 0
                 if request.strip(b"\0\r "):
-                    threading.Thread(
-                        target=self.answer, args=(request,), daemon=True
-                    ).start()
+                    threading.Thread(target=self.answer, args=(request,), daemon=True).start()
 
     def answer(self, text: bytes) -> None:
         """Serve one request; whatever goes wrong becomes the answer."""
@@ -121,12 +121,14 @@ class Agent:
             result = self.ops[request["op"]](request)
             self.send({"id": number, "result": result})
         except Exception as error:  # the host decides what an error means
-            self.send({
-                "id": number,
-                "error": f"{type(error).__name__}: {error}",
-                "errno": getattr(error, "errno", None),
-                "trace": traceback.format_exc(),
-            })
+            self.send(
+                {
+                    "id": number,
+                    "error": f"{type(error).__name__}: {error}",
+                    "errno": getattr(error, "errno", None),
+                    "trace": traceback.format_exc(),
+                }
+            )
 
     @staticmethod
     def command(request: Request) -> dict[str, Any]:

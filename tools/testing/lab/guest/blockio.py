@@ -80,8 +80,9 @@ def wrong(path: str, sector: int, count: int, seed: int) -> list[int]:
             good = pattern(begin, length, seed)
             if data != good:
                 bad += [
-                    begin + n for n in range(length)
-                    if data[n * SECTOR:(n + 1) * SECTOR] != good[n * SECTOR:(n + 1) * SECTOR]
+                    begin + n
+                    for n in range(length)
+                    if data[n * SECTOR : (n + 1) * SECTOR] != good[n * SECTOR : (n + 1) * SECTOR]
                 ]
                 if len(bad) > 16:
                     return bad[:16]
@@ -144,5 +145,7 @@ def memory_disk(size: int, name: str) -> str:
         file.truncate(size)
     return subprocess.run(
         ["losetup", "--find", "--show", "--direct-io=off", path],
-        check=True, stdout=subprocess.PIPE, text=True,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     ).stdout.strip()

@@ -18,9 +18,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:
     """mount(2), with an exception instead of -1."""
-    if LIBC.mount(
-        source.encode(), target.encode(), kind.encode(), flags, options.encode()
-    ):
+    if LIBC.mount(source.encode(), target.encode(), kind.encode(), flags, options.encode()):
         number = ctypes.get_errno()
         raise OSError(number, f"mount {kind} on {target}: {os.strerror(number)}")
 
@@ -31,7 +29,10 @@ def writable_root() -> None:
     for name in ("upper", "work", "root"):
         os.mkdir(f"/mnt/{name}")
     mount(
-        "overlay", "/mnt/root", "overlay", 0,
+        "overlay",
+        "/mnt/root",
+        "overlay",
+        0,
         "lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work",
     )
     # What the lab brought lies on a mount of its own, which overlayfs hides.
@@ -86,7 +87,9 @@ def main() -> None:
     debug_file_systems()
     os.environ.update(
         PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/machine/bin",
-        HOME="/root", LANG="C.UTF-8", PYTHONPATH="/machine/python",
+        HOME="/root",
+        LANG="C.UTF-8",
+        PYTHONPATH="/machine/python",
         PYTHONDONTWRITEBYTECODE="1",
     )
     with open("/dev/kmsg", "w") as log:

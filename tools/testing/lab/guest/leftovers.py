@@ -54,8 +54,9 @@ def after_unload() -> list[str]:
         if os.path.exists(path):
             found.append(path)
     for directory in "/sys/block", "/dev":
-        found += [f"{directory}/{name}" for name in os.listdir(directory)
-                  if name.startswith("dst-")]
+        found += [
+            f"{directory}/{name}" for name in os.listdir(directory) if name.startswith("dst-")
+        ]
     if family_registered():
         found.append("netlink family dst")
     try:
@@ -115,8 +116,7 @@ def let_go() -> None:
         ["dmsetup", "remove_all"],
         ["losetup", "-D"],
     ):
-        subprocess.run(command, check=False, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def mark(text: str) -> None:

@@ -19,8 +19,5 @@ def configure(name: str, links: dict[str, list[str]]) -> None:
         if mac in links:
             commands.append(f"link set {interface} up")
             # Duplicate address detection would keep IPv6 unusable for a second.
-            commands += [f"addr add {a} dev {interface}{' nodad' * (':' in a)}"
-                         for a in links[mac]]
-    subprocess.run(
-        ["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True
-    )
+            commands += [f"addr add {a} dev {interface}{' nodad' * (':' in a)}" for a in links[mac]]
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)

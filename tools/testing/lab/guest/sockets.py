@@ -7,6 +7,7 @@ ahead: a peer that does not read is then really one that does not read.
 """
 
 import base64
+import contextlib
 import itertools
 import socket
 import struct
@@ -89,6 +90,9 @@ class Table:
         sock = self.open.pop(number)
         if reset:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        else:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # wakes whoever waits in a call
         sock.close()
 
     def do_shutdown(self, number: int) -> None:

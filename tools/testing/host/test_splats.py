@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What counts as a complaint of the kernel, and what does not."""
+
+from lab import splats
+from lab.guest.init import MARK
+
+QUIET = f"""\
+WARNING: suspicious RCU usage
+{MARK}
+overlayfs: failed to set xattr on upper
+dst: storage disk: connection lost: reset by peer
+EXT4-fs (dst-disk): mounted filesystem
+"""
+
+
+def test_boot_messages_and_ordinary_lines_are_no_complaints() -> None:
+    assert splats.find(QUIET) == []
+
+
+def test_each_kind_is_found_once() -> None:
+    for line in (
+        "WARNING: CPU: 1 PID: 77 at drivers/block/dst/x.rs:1",
+        "BUG: KASAN: slab-use-after-free in dst",
+        "INFO: task fio:99 blocked for more than 120 seconds.",
+        "======\nWARNING: possible circular locking dependency detected",
+        "rust_kernel: panicked at x.rs:1:1:",
+        "Kernel panic - not syncing: Fatal exception",
+    ):
+        found = splats.find(QUIET + line + "\nCall Trace:\n f+0x1/0x2\n")
+        assert len(found) == 1 and "Call Trace" in found[0], line
+
+
+def test_reports_far_apart_are_told_apart() -> None:
+    text = QUIET + "BUG: one\n" + "x\n" * 50 + "BUG: two\n"
+    assert len(splats.find(text)) == 2

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A server for the kernel's client, obedient or hostile as the test wants.
+
+It serves in a thread of its own. A test replaces the answer to an operation by
+putting a function in `on`; what the function returns is sent, be it a frame,
+bytes that only look like one, several of these, or nothing.
+"""
+
+import dataclasses
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lab import wire
+from lab.dst import PORT
+from lab.machine import Machine
+from lab.peer import Closed, Connection
+from lab.rpc import MachineGone, RemoteError
+from lab.sockets import RemoteSocket
+from lab.wire import Frame, Geometry, Hello, Opcode, Status, Welcome
+
+Answer = Frame | bytes | Sequence[Frame | bytes] | None
+
+
+def pages(frame: Frame) -> int:
+    """Credits that a request has cost."""
+    if frame.opcode not in (Opcode.READ, Opcode.WRITE):
+        return 1
+    last = frame.sector + frame.sectors - 1
+    return last // wire.PAGE_SECTORS - frame.sector // wire.PAGE_SECTORS + 1
+
+
+class FakeServer:
+    """A disk of the test's own making."""
+
+    def __init__(self, machine: Machine, port: int = PORT, sectors: int = 1 << 16) -> None:
+        self.port = port
+        self.uuid = secrets.token_bytes(16)
+        self.boot_id = secrets.token_bytes(16)
+        self.geometry = Geometry(sectors)
+        self.data: dict[int, bytes] = {}
+        self.on: dict[int, Callable[[Frame], Answer]] = {}
+        # Fields of the welcome that are not the truth.
+        self.lies: dict[str, Any] = {}
+        self.refusal: Status | None = None
+        # Bytes to send instead of a welcome.
+        self.greeting: bytes | None = None
+        # Everything the client has said, in its order.
+        self.hellos: list[Hello] = []
+        self.frames: list[Frame] = []
+        self.connection: Connection | None = None
+        self.listener = RemoteSocket.listen(machine.channel, "0.0.0.0", port)
+        self.listener.timeout = 3600
+        self.stopped = False
+        self.progress = threading.Condition()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    # What the test does.
+
+    def send(self, frame: Frame | bytes) -> None:
+        """Send something that nobody asked for."""
+        assert self.connection is not None
+        self.connection.send(frame)
+
+    def wait_for(self, condition: Callable[[], Any], timeout: float = 30) -> None:
+        """Wait until what the thread does makes something true."""
+        with self.progress:
+            if not self.progress.wait_for(condition, timeout):
+                raise TimeoutError("the client did not do what was waited for")
+
+    def hang_up(self) -> None:
+        """Close the connection."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def stop(self) -> None:
+        """Hang up and listen no more."""
+        self.stopped = True
+        self.listener.close()
+        self.hang_up()
+        self.thread.join(10)
+
+    def frame(self, opcode: int, **fields: Any) -> Frame:
+        """A frame of the current connection."""
+        hello = self.hellos[-1]
+        return dataclasses.replace(
+            Frame(opcode, epoch=hello.epoch, generation=hello.generation), **fields
+        )
+
+    def answer(self, request: Frame, **fields: Any) -> Frame:
+        """The truthful answer to a request, except for the fields given."""
+        reply = self.frame(request.opcode | wire.REPLY, handle=request.handle)
+        if request.opcode != Opcode.PING:
+            reply.credits = pages(request)
+        if request.opcode not in (Opcode.PING, Opcode.FLUSH):
+            reply.sector, reply.sectors = request.sector, request.sectors
+        if request.opcode == Opcode.READ and fields.get("status", 0) == 0:
+            reply.payload = self.read(request.sector, request.sectors)
+        return dataclasses.replace(reply, **fields)
+
+    def read(self, sector: int, sectors: int) -> bytes:
+        """What the disk holds."""
+        return b"".join(
+            self.data.get(number, bytes(wire.SECTOR)) for number in range(sector, sector + sectors)
+        )
+
+    # What the thread does.
+
+    def _serve(self) -> None:
+        while not self.stopped:
+            try:
+                self.connection = Connection(self.listener.accept())
+                self.connection.sock.timeout = 3600
+                self._converse(self.connection)
+            except (Closed, RemoteError):
+                continue  # the client, or the test, has hung up
+            except MachineGone:
+                return
+
+    def _converse(self, connection: Connection) -> None:
+        greeting = connection.receive()
+        hello = Hello.decode(greeting.payload)
+        self.hellos.append(hello)
+        if self.greeting is not None:
+            connection.send(self.greeting)
+            connection.close()
+            return
+        if self.refusal is not None:
+            text = wire.attribute(wire.Attribute.MESSAGE, b"because the test says so")
+            connection.send(
+                self.frame(Opcode.HELLO | wire.REPLY, status=self.refusal, payload=text)
+            )
+            connection.close()
+            return
+        welcome = Welcome(
+            session=hello.session,
+            uuid=self.uuid,
+            boot_id=self.boot_id,
+            geometry=self.geometry,
+            epoch=hello.epoch,
+            generation=hello.generation,
+            connection=hello.connection,
+        )
+        welcome = dataclasses.replace(welcome, **self.lies)
+        connection.send(self.frame(Opcode.HELLO | wire.REPLY, payload=welcome.encode()))
+        while True:
+            self._handle(connection, connection.receive())
+
+    def _handle(self, connection: Connection, frame: Frame) -> None:
+        if frame.opcode == Opcode.BYE:
+            return
+        if frame.opcode != Opcode.PING:
+            self.frames.append(frame)
+        if frame.opcode in self.on:
+            answer = self.on[frame.opcode](frame)
+        else:
+            if frame.opcode == Opcode.WRITE:
+                for index in range(frame.sectors):
+                    part = frame.payload[index * wire.SECTOR : (index + 1) * wire.SECTOR]
+                    self.data[frame.sector + index] = part
+            answer = self.answer(frame)
+        with self.progress:
+            self.progress.notify_all()
+        if answer is None:
+            return
+        for part in [answer] if isinstance(answer, Frame | bytes) else answer:
+            connection.send(part)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Predicates about what block devices are doing."""
+
+import time
+
+READ_SECTORS, WRITTEN_SECTORS, IN_FLIGHT = 2, 6, 8
+
+
+def stat(device: str) -> list[int]:
+    """Statistics of a device."""
+    with open(f"/sys/class/block/{device}/stat", encoding="utf-8") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def written_at_least(device: str, sectors: int) -> bool:
+    """Whether that much has been written."""
+    return stat(device)[WRITTEN_SECTORS] >= sectors
+
+
+def in_flight(device: str) -> int:
+    """How many requests are under way."""
+    with open(f"/sys/class/block/{device}/inflight", encoding="utf-8") as file:
+        return sum(map(int, file.read().split()))
+
+
+def quiet(device: str, seconds: float) -> bool:
+    """Whether nothing is completed for some time, which this takes."""
+    before = stat(device)[:8]
+    time.sleep(seconds)
+    return stat(device)[:8] == before

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Servers that break the protocol: the client believes nothing it can check."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+
+from lab import wire
+from lab.fake import FakeServer
+from lab.machine import Machine
+from lab.wire import Frame, Opcode, Status
+
+PLACE = 4096
+OLD, NEW = b"old!" * 1024, b"new!" * 1024
+
+
+@pytest.fixture
+def fake(client: Machine) -> Iterator[FakeServer]:
+    server = FakeServer(client)
+    yield server
+    server.stop()
+
+
+def start(client: Machine, operation: str, sector: int = PLACE, count: int = 8) -> object:
+    return client.start_call(
+        "blockio.attempt", path="/dev/dst-fake", operation=operation, sector=sector, count=count
+    )
+
+
+def wait_epoch(client: Machine, epoch: int) -> None:
+    """Wait until the client has a new connection in a later epoch."""
+    client.wait("files.number_at_least", 20, path="/sys/block/dst-fake/dst/epoch", least=epoch)
+    client.dst.wait_state("fake", "connected")
+
+
+def test_an_honest_fake_is_believed(fake: FakeServer, client: Machine) -> None:
+    disk = client.dst.attach("fake", client)
+    client.call("blockio.write", path=disk, sector=3, count=700, seed=1)
+    assert client.call("blockio.wrong", path=disk, sector=3, count=700, seed=1) == []
+    client.dst.ctl("del", "fake")
+
+
+WELCOMES = {
+    "another session": {"session": b"x" * 16},
+    "another epoch": {"epoch": 77},
+    "another generation": {"generation": 77},
+    "version of the future": {"version": 2},
+    "version zero": {"version": 0},
+    "unknown feature": {"features": 1 << 63},
+    "no credits": {"window": 0},
+    "credits without end": {"window": 0xFFFFFFFF},
+    "reserved field": {"reserved": 1},
+    "no connections": {"max_connections": 0},
+    "logical block of 3": {"geometry": wire.Geometry(1 << 16, logical_block=3)},
+    "logical block of 1 MiB": {"geometry": wire.Geometry(1 << 16, logical_block=1 << 20)},
+    "no frames": {"geometry": wire.Geometry(1 << 16, max_frame_sectors=0)},
+    "giant frames": {"geometry": wire.Geometry(1 << 16, max_frame_sectors=1 << 20)},
+    "giant disk": {"geometry": wire.Geometry((1 << 64) - 1)},
+    "unknown flags": {"geometry": wire.Geometry(1 << 16, flags=1 << 31)},
+}
+
+
+def test_impossible_welcomes(fake: FakeServer, client: Machine, subtests: pytest.Subtests) -> None:
+    for name, lies in WELCOMES.items():
+        with subtests.test(name):
+            fake.lies = lies
+            result = client.dst.ctl("add", "fake", "127.0.0.1", "--timeout", "1s", check=False)
+            assert result.rc in (6, 7), result
+            assert client.dst.json("list") == []
+            assert not client.call("files.exists", path="/dev/dst-fake")
+
+
+def test_garbage_instead_of_a_welcome(
+    fake: FakeServer, client: Machine, subtests: pytest.Subtests
+) -> None:
+    for data in (
+        b"SSH-2.0-OpenSSH_10.0\r\n" * 10,
+        Frame(Opcode.HELLO | wire.REPLY, length=1 << 31).encode(),
+        Frame(Opcode.HELLO | wire.REPLY, payload=bytes(4096)).encode(),
+        Frame(Opcode.HELLO | wire.REPLY, status=200).encode(),
+        Frame(Opcode.READ | wire.REPLY, sectors=8, payload=bytes(4096)).encode(),
+        b"",
+    ):
+        with subtests.test(data[:8].hex()):
+            fake.greeting = data
+            result = client.dst.ctl("add", "fake", "127.0.0.1", "--timeout", "1s", check=False)
+            assert result.rc in (6, 7), result
+            assert client.dst.json("list") == []
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s >= 32])
+def test_refusals_reach_the_person(fake: FakeServer, client: Machine, status: Status) -> None:
+    fake.refusal = status
+    result = client.dst.ctl("add", "fake", "127.0.0.1", "--timeout", "2s", check=False)
+    assert result.rc in ((4, 7) if status == Status.IN_USE else (7,)), result
+    assert client.dst.json("list") == []
+
+
+# Answers to a read for which the client must hang up, and ask again later.
+LIES = {
+    "wrong magic": lambda f, r: f.answer(r, magic=b"XXXX"),
+    "wrong checksum": lambda f, r: f.answer(r, crc=1),
+    "unknown handle": lambda f, r: f.answer(r, handle=r.handle ^ 0x3FF),
+    "another operation": lambda f, r: f.answer(r, opcode=Opcode.WRITE | wire.REPLY, payload=b""),
+    "another place": lambda f, r: f.answer(r, sector=r.sector + 8),
+    "too short": lambda f, r: f.answer(r, sectors=4, payload=bytes(2048)),
+    "too long": lambda f, r: f.answer(r, sectors=16, payload=bytes(8192)),
+    "more payload than sectors": lambda f, r: f.answer(r, payload=bytes(8192)),
+    "success without data": lambda f, r: f.answer(r, payload=b""),
+    "failure with data": lambda f, r: f.answer(r, status=Status.IO, payload=bytes(4096)),
+    "unknown status": lambda f, r: f.answer(r, status=99, payload=b""),
+    "unknown opcode": lambda f, r: f.answer(r, opcode=0xFE),
+    "credits without end": lambda f, r: f.answer(r, credits=0xFFFFFFFF),
+    "a request": lambda f, r: dataclasses.replace(r),
+    "garbage": lambda f, r: b"\xa5" * 4096,
+    "half a frame": lambda f, r: f.answer(r).encode()[:1000],
+}
+
+
+def test_false_answers_to_a_read(
+    fake: FakeServer, client: Machine, subtests: pytest.Subtests
+) -> None:
+    """Whatever a server says once, the data that arrives is the right one."""
+    client.dst.attach("fake", client)
+    for sector in range(PLACE, PLACE + 8):
+        fake.data[sector] = NEW[:512]
+    for name, lie in LIES.items():
+        with subtests.test(name):
+            told = []
+
+            def once(frame: Frame, lie=lie, told=told) -> object:
+                if told or frame.sector != PLACE:
+                    return fake.answer(frame)
+                told.append(frame)
+                return lie(fake, frame)
+
+            fake.on[Opcode.READ] = once
+            epoch = client.dst.show("fake")["epoch"]
+            data = client.start_call("blockio.digest", path="/dev/dst-fake", sector=PLACE, count=8)
+            if name == "half a frame":
+                fake.wait_for(lambda told=told: told)
+                fake.hang_up()
+            assert data.result(60) == hashlib.sha256(NEW[:512] * 8).hexdigest()
+            wait_epoch(client, epoch + 1)
+    fake.on.clear()
+    client.dst.ctl("del", "fake")
+
+
+def test_a_duplicate_answer_changes_nothing(fake: FakeServer, client: Machine) -> None:
+    client.dst.attach("fake", client)
+    fake.on[Opcode.WRITE] = lambda frame: [fake.answer(frame), fake.answer(frame, credits=0)]
+    assert start(client, "write").result(60) == ""
+    fake.on.clear()
+    for number in range(20):
+        client.call("blockio.write", path="/dev/dst-fake", sector=PLACE, count=8, seed=number)
+    assert client.call("blockio.wrong", path="/dev/dst-fake", sector=PLACE, count=8, seed=19) == []
+    client.dst.ctl("del", "fake")
+
+
+def test_a_late_answer_of_an_old_connection_changes_nothing(
+    fake: FakeServer, client: Machine
+) -> None:
+    """What was read before the connection broke is not what is there now."""
+    client.dst.attach("fake", client)
+    held: list[Frame] = []
+
+    def hold(frame: Frame) -> Frame | None:
+        if frame.sector != PLACE:
+            return fake.answer(frame)
+        held.append(fake.answer(frame, payload=OLD))
+        return None
+
+    fake.on[Opcode.READ] = hold
+    reading = client.start_call("blockio.digest", path="/dev/dst-fake", sector=PLACE, count=8)
+    fake.wait_for(lambda: held)
+    fake.on.clear()
+    fake.hang_up()
+    for sector in range(PLACE, PLACE + 8):
+        fake.data[sector] = NEW[:512]
+    digest = reading.result(60)
+    fake.send(held[0])
+    assert digest == hashlib.sha256(NEW[:512] * 8).hexdigest()
+    assert client.call("blockio.digest", path="/dev/dst-fake", sector=PLACE, count=8) == digest
+    client.dst.ctl("del", "fake")
+
+
+def test_partial_acknowledgement(fake: FakeServer, client: Machine) -> None:
+    """A write of several pages may be acknowledged page by page."""
+    client.dst.attach("fake", client)
+
+    def by_pages(frame: Frame) -> list[Frame]:
+        return [
+            fake.answer(frame, sector=frame.sector + at, sectors=8, credits=1)
+            for at in reversed(range(0, frame.sectors, 8))
+        ]
+
+    fake.on[Opcode.WRITE] = by_pages
+    assert start(client, "write", 8192, 128).result(60) == ""
+    assert client.dst.show("fake")["epoch"] == 1
+    fake.on.clear()
+    client.dst.ctl("del", "fake")
+
+
+def test_only_what_was_not_acknowledged_is_sent_again(fake: FakeServer, client: Machine) -> None:
+    client.dst.attach("fake", client)
+    fake.on[Opcode.WRITE] = lambda frame: (
+        fake.answer(frame, sectors=8, credits=1) if frame.sectors > 8 else fake.answer(frame)
+    )
+    writing = start(client, "write", 8192, 64)
+    fake.wait_for(lambda: any(frame.opcode == Opcode.WRITE for frame in fake.frames))
+    seen = len(fake.frames)
+    fake.hang_up()
+    fake.on.clear()
+    assert writing.result(60) == ""
+    again = [f for f in fake.frames[seen:] if f.opcode == Opcode.WRITE]
+    assert min(frame.sector for frame in again) >= 8192 + 8
+    assert client.dst.show("fake")["counters"]["resent"] == 7
+    client.dst.ctl("del", "fake")
+
+
+def test_a_server_with_another_disk_is_not_taken_for_the_old_one(
+    fake: FakeServer, client: Machine
+) -> None:
+    client.dst.attach("fake", client)
+    fake.uuid = b"another disk ..."
+    fake.hang_up()
+    client.dst.wait_state("fake", "failed")
+    assert "identity" in client.dst.show("fake")["error"].lower()
+    client.dst.ctl("del", "fake", "--force")
+
+
+def test_a_silent_server_is_dropped(fake: FakeServer, client: Machine) -> None:
+    """Connected, but it answers nothing: keepalive notices."""
+    fake.lies = {"keepalive_ms": 1000}
+    client.dst.attach("fake", client)
+    fake.on = {opcode: lambda frame: None for opcode in (Opcode.PING, Opcode.READ)}
+    reading = start(client, "read")
+    client.wait("files.number_at_least", 20, path="/sys/block/dst-fake/dst/epoch", least=2)
+    fake.on.clear()
+    assert reading.result(60) == ""
+    client.dst.ctl("del", "fake")

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Clients that break the protocol: refused, others served, nothing leaks."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from lab import wire
+from lab.dst import PORT
+from lab.machine import Machine
+from lab.peer import Client, Closed, Refused
+from lab.wire import Frame, Hello, Opcode, Status
+
+SECTORS = (1 << 30) // 512
+
+
+@pytest.fixture
+def honest(server: Machine) -> Iterator[Client]:
+    """A well-behaved client that has to be served whatever others do."""
+    server.dst.export("disk", server.disk(0), "--shared-writers", allow=("127.0.0.0/8:rw",))
+    client = Client(server)
+    client.hello("disk")
+    client.write(80, b"h" * 4096)
+    yield client
+    assert client.read(80, 8) == b"h" * 4096
+    assert client.alive()
+    client.close()
+
+
+@pytest.fixture
+def rogue(server: Machine, honest: Client) -> Client:
+    """A client that has been welcomed and means no good."""
+    client = Client(server)
+    client.hello("disk")
+    return client
+
+
+def test_an_honest_client_is_served(honest: Client) -> None:
+    data = secrets.token_bytes(64 * 4096)
+    honest.write(1600, data)
+    assert honest.read(1600, 512) == data
+    honest.write(3, data[:512], wire.FUA)
+    assert honest.read(3, 1) == data[:512]
+    assert honest.ask(honest.request(Opcode.FLUSH)).status == Status.OK
+
+
+BEFORE_HELLO = {
+    "garbage": secrets.token_bytes(4096),
+    "text": b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n" * 4,
+    "wrong magic": Frame(Opcode.HELLO, magic=b"DST2", payload=bytes(80)).encode(),
+    "wrong checksum": Frame(Opcode.HELLO, crc=1, payload=bytes(80)).encode(),
+    "huge payload": Frame(Opcode.HELLO, length=0xFFFFFFFF).encode(),
+    "payload beyond the limit": Frame(Opcode.HELLO, length=4097).encode(),
+    "read first": Frame(Opcode.READ, sectors=8).encode(),
+    "empty hello": Frame(Opcode.HELLO).encode(),
+    "short hello": Frame(Opcode.HELLO, payload=bytes(63)).encode(),
+    "hello of zeroes": Frame(Opcode.HELLO, payload=bytes(64)).encode(),
+    "reply first": Frame(Opcode.HELLO | wire.REPLY, payload=bytes(136)).encode(),
+    "attribute beyond the end": Frame(
+        Opcode.HELLO, payload=Hello("disk", bytes(16)).encode() + b"\1\0\xff\xff"
+    ).encode(),
+    "unknown critical attribute": Frame(
+        Opcode.HELLO,
+        epoch=1,
+        generation=1,
+        payload=Hello("disk", b"s" * 16, more=wire.attribute(0x9ABC, b"")).encode(),
+    ).encode(),
+    "name with control characters": Frame(
+        Opcode.HELLO, epoch=1, generation=1, payload=Hello("di\n\x1bsk", b"s" * 16).encode()
+    ).encode(),
+}
+
+
+def test_bad_greetings(server: Machine, honest: Client, subtests: pytest.Subtests) -> None:
+    for name, data in BEFORE_HELLO.items():
+        with subtests.test(name):
+            client = Client(server)
+            client.send(data)
+            try:
+                client.hear_welcome()
+            except (Closed, Refused):
+                pass
+            else:
+                pytest.fail("was welcomed")
+            assert honest.alive()
+
+
+def test_a_connection_may_end_anywhere(server: Machine, honest: Client) -> None:
+    """Cut off within every field of a hello and of a write."""
+    session = secrets.token_bytes(16)
+    hello = Frame(
+        Opcode.HELLO, epoch=1, generation=1, payload=Hello("disk", session).encode()
+    ).encode()
+    for end in (*range(0, 48, 4), 49, 64, 100, len(hello) - 1):
+        client = Client(server)
+        client.send(hello[:end])
+        client.close(reset=end % 8 == 0)
+    for end in (*range(4, 48, 4), 49, 1000, 48 + 4095):
+        client = Client(server)
+        client.hello("disk")
+        write = client.request(Opcode.WRITE, 80, 8, payload=b"evil" * 1024).encode()
+        client.send(write[:end])
+        client.close(reset=end % 8 == 0)
+    assert honest.read(80, 8) == b"h" * 4096
+
+
+REFUSALS = {
+    "version too old": ({"version_min": 0, "version_max": 0}, Status.VERSION),
+    "version too new": ({"version_min": 2, "version_max": 9}, Status.VERSION),
+    "no such export": ({"export": "nothing"}, Status.NO_EXPORT),
+    "another identity": ({"uuid": b"x" * 16}, Status.IDENTITY),
+}
+
+
+def test_refusals(server: Machine, honest: Client, subtests: pytest.Subtests) -> None:
+    for name, (fields, status) in REFUSALS.items():
+        with subtests.test(name):
+            client = Client(server)
+            with pytest.raises(Refused) as refused:
+                client.hello(**{"export": "disk", **fields})
+            assert refused.value.status == status
+            assert refused.value.message
+    assert honest.alive()
+
+
+# Requests that are answered by an error; the connection goes on.
+ANSWERED = {
+    "behind the end": (Opcode.READ, SECTORS, 8, Status.RANGE),
+    "over the end": (Opcode.READ, SECTORS - 4, 8, Status.RANGE),
+    "end beyond 64 bits": (Opcode.READ, 2**64 - 4, 8, Status.RANGE),
+    "last sector of 64 bits": (Opcode.READ, 2**64 - 1, 1, Status.RANGE),
+    "byte offset beyond 64 bits": (Opcode.READ, 2**55, 8, Status.RANGE),
+    "nothing": (Opcode.READ, 0, 0, Status.INVALID),
+    "too long": (Opcode.READ, 0, 520, Status.INVALID),
+    "far too long": (Opcode.READ, 0, 0xFFFFFFFF, None),
+    "touches too many pages": (Opcode.READ, 1, 512, Status.INVALID),
+    "write behind the end": (Opcode.WRITE, SECTORS, 8, Status.RANGE),
+    "write beyond 64 bits": (Opcode.WRITE, 2**64 - 4, 8, Status.RANGE),
+    "zeroes behind the end": (Opcode.WRITE_ZEROES, SECTORS - 1, 2, Status.RANGE),
+    "discard behind the end": (Opcode.DISCARD, 2**63, 8, None),
+}
+
+
+def test_impossible_requests(server: Machine, honest: Client, subtests: pytest.Subtests) -> None:
+    before = server.call("blockio.digest", path=server.disk(0), sector=SECTORS - 2048, count=2048)
+    for name, (opcode, sector, sectors, status) in ANSWERED.items():
+        with subtests.test(name):
+            client = Client(server)
+            client.hello("disk")
+            data = b"evil" * (sectors * 128) if opcode == Opcode.WRITE else b""
+            request = client.request(opcode, sector, sectors, payload=data)
+            answer = client.ask(request)
+            assert answer.status != Status.OK and not answer.payload
+            if status is not None:
+                assert answer.status == status
+            # The payload was consumed and the credits came back.
+            assert client.read(80, 8) == b"h" * 4096
+            client.close()
+    assert before == server.call(
+        "blockio.digest", path=server.disk(0), sector=SECTORS - 2048, count=2048
+    )
+
+
+# Frames after the welcome that cost the connection.
+FATAL = {
+    "garbage": lambda c: secrets.token_bytes(4096),
+    "wrong magic": lambda c: c.request(Opcode.READ, 0, 8, magic=b"XXXX"),
+    "wrong checksum": lambda c: c.request(Opcode.READ, 0, 8, crc=5),
+    "unknown opcode": lambda c: c.request(99, 0, 8),
+    "unknown flags": lambda c: c.request(Opcode.READ, 0, 8, flags=0x8000),
+    "flag of another operation": lambda c: c.request(Opcode.READ, 0, 8, flags=wire.FUA),
+    "status in a request": lambda c: c.request(Opcode.READ, 0, 8, status=1),
+    "payload of a read": lambda c: c.request(Opcode.READ, 0, 8, payload=bytes(4096)),
+    "write with less than it says": lambda c: c.request(Opcode.WRITE, 0, 8, payload=bytes(512)),
+    "write with more than it says": lambda c: c.request(Opcode.WRITE, 0, 1, payload=bytes(4096)),
+    "oversized write": lambda c: c.request(Opcode.WRITE, 0, 1 << 20, length=1 << 29),
+    "second hello": lambda c: Frame(
+        Opcode.HELLO,
+        epoch=1,
+        generation=2,
+        payload=Hello("disk", c.session, generation=2).encode(),
+    ),
+    "reply": lambda c: c.request(Opcode.READ | wire.REPLY, 0, 8, payload=bytes(4096)),
+    "draining": lambda c: Frame(Opcode.DRAINING, epoch=1, generation=1),
+    "another epoch": lambda c: c.request(Opcode.READ, 0, 8, epoch=9),
+    "another generation": lambda c: c.request(Opcode.READ, 0, 8, generation=9),
+}
+
+
+def test_broken_frames(server: Machine, honest: Client, subtests: pytest.Subtests) -> None:
+    for name, make in FATAL.items():
+        with subtests.test(name):
+            client = Client(server)
+            client.hello("disk")
+            client.send(make(client))
+            assert client.closed()
+            assert honest.alive()
+    assert honest.read(80, 8) == b"h" * 4096
+
+
+def test_a_reader_may_not_write(server: Machine, honest: Client) -> None:
+    client = Client(server)
+    client.hello("disk", write=False)
+    for frame in (
+        client.request(Opcode.WRITE, 80, 8, payload=b"evil" * 1024),
+        client.request(Opcode.WRITE_ZEROES, 80, 8),
+        client.request(Opcode.DISCARD, 80, 8),
+    ):
+        assert client.ask(frame).status in (Status.DENIED, Status.READ_ONLY)
+    assert client.read(80, 8) == b"h" * 4096
+    client.close()
+
+
+def test_credits_are_a_limit(server: Machine, honest: Client) -> None:
+    """More in flight than was granted: the server hangs up, unharmed."""
+    client = Client(server)
+    window = client.hello("disk").window
+    burst = b"".join(
+        client.request(Opcode.READ, 0, 512).encode() for _ in range(window // 64 * 8 + 8)
+    )
+    with_limit = client.sock.send(burst)
+    assert with_limit > 0
+    # Not reading the replies keeps the requests outstanding: the limit is hit.
+    assert client.closed()
+    assert honest.alive()
+
+
+def test_a_client_that_never_reads(server: Machine, honest: Client) -> None:
+    """Its replies fill its own pipe and nobody else's."""
+    deaf = Client(server)
+    window = deaf.hello("disk").window
+    for _ in range(window // 64):
+        deaf.send(deaf.request(Opcode.READ, 0, 512))
+    for number in range(50):
+        honest.write(800 + 8 * number, bytes([number]) * 4096)
+    assert honest.alive()
+    in_flight = server.dst.json("sessions")
+    assert all(session["counters"]["in_flight"] <= window for session in in_flight)
+    deaf.close(reset=True)
+
+
+def test_a_full_house_recovers(server: Machine, honest: Client) -> None:
+    """Connections that never greet do not keep others out for long."""
+    silent = [Client(server) for _ in range(80)]
+    for client in silent:
+        client.close(reset=True)
+    late = Client(server)
+    late.hello("disk")
+    assert late.read(80, 8) == b"h" * 4096
+    late.close()
+
+
+def test_a_stale_epoch_is_refused(server: Machine, honest: Client) -> None:
+    session = secrets.token_bytes(16)
+    first = Client(server, session=session)
+    first.hello("disk", epoch=5, generation=5)
+    second = Client(server, session=session)
+    second.hello("disk", epoch=6, generation=6)
+    assert first.closed()
+    for epoch, generation in (5, 7), (6, 6), (6, 5), (1, 1):
+        client = Client(server, session=session)
+        with pytest.raises(Refused) as refused:
+            client.hello("disk", epoch=epoch, generation=generation)
+        assert refused.value.status == Status.STALE, (epoch, generation)
+    second.write(160, b"2" * 4096)
+    assert second.read(160, 8) == b"2" * 4096
+    second.close()
+
+
+def test_the_log_is_not_flooded(server: Machine, honest: Client) -> None:
+    lines = len(server.console().splitlines())
+    for _ in range(100):
+        client = Client(server, port=PORT)
+        client.send(b"\x1b[31mred\n" * 20)
+        client.close()
+    assert honest.alive()
+    said = server.console().splitlines()[lines:]
+    assert len(said) < 60
+    assert not any("\x1b" in line for line in said)

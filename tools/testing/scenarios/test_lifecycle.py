@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Everything can be added, changed and removed at any time, under load."""
+
+import random
+
+import pytest
+
+from lab import fio
+from lab.bed import Bed
+from lab.machine import Machine
+from lab.pool import Spec
+
+ROUNDS = 10
+
+
+@pytest.mark.stock
+def test_load_and_unload(bed: Bed) -> None:
+    (machine,) = bed.machines(Spec("client"), load=False)
+    for _ in range(ROUNDS):
+        machine.dst.load()
+        machine.dst.unload()
+        assert machine.call("leftovers.after_unload") == []
+
+
+@pytest.mark.stock
+def test_add_and_del_in_a_loop(server: Machine, client: Machine) -> None:
+    for number in range(ROUNDS):
+        server.dst.export("disk", server.disk(0))
+        disk = client.dst.attach("disk", server)
+        client.call("blockio.write", path=disk, sector=number, count=64, seed=number)
+        assert client.call("blockio.wrong", path=disk, sector=number, count=64, seed=number) == []
+        client.dst.ctl("del", "disk")
+        assert not client.call("files.exists", path=disk)
+        server.dst.ctl("export", "del", "disk")
+    assert client.dst.json("list") == []
+    assert server.dst.json("export", "list") == []
+
+
+def test_del_under_load(disk: str, server: Machine, client: Machine) -> None:
+    """Forced: what is under way fails, nothing hangs."""
+    for _ in range(ROUNDS):
+        job = fio.start(client, disk, size="256M", blocks="4k-64k", depth=32)
+        client.wait("stat.written_at_least", device="dst-disk", sectors=2048)
+        client.dst.ctl("del", "disk", "--force")
+        assert job.wait(30, check=False).rc != 0
+        client.dst.attach("disk", server)
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=1)
+
+
+def test_export_del_under_load(disk: str, server: Machine, client: Machine) -> None:
+    uuid = server.dst.show_export("disk")["uuid"]
+    job = fio.start(client, disk, size="96M", blocks="4k-64k", extra=("--rate=,16m",))
+    client.wait("stat.written_at_least", device="dst-disk", sectors=2048)
+    for _ in range(ROUNDS // 2):
+        server.dst.ctl("export", "del", "disk", "--force")
+        server.dst.export("disk", server.disk(0), "--uuid", uuid)
+        client.dst.wait_state("disk", "connected")
+    job.wait(120)
+
+
+@pytest.mark.stock
+def test_force_while_the_server_is_dead(
+    bed: Bed, disk: str, server: Machine, client: Machine
+) -> None:
+    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    server.kill()
+    bed.reusable = False
+    client.sh("dd if=/dev/zero of=/mnt/disk/file bs=1M count=8 status=none")
+    syncing = client.spawn("sync", "-f", "/mnt/disk")
+    client.wait("stat.in_flight", device="dst-disk")
+    client.dst.ctl("del", "disk", "--force", timeout=20)
+    assert syncing.wait(30, check=False).rc != 0
+    client.run("umount", "/mnt/disk", check=False)
+    client.wait("files.missing", path=disk)
+    client.dst.unload()
+    assert client.call("leftovers.after_unload") == []
+
+
+def test_unload_with_everything_configured_but_idle(
+    disk: str, server: Machine, client: Machine
+) -> None:
+    """Nothing is open: the module goes and takes all of it along."""
+    client.dst.unload()
+    assert client.call("leftovers.after_unload") == []
+    server.dst.unload()
+    assert server.call("leftovers.after_unload") == []
+
+
+@pytest.mark.stock
+def test_the_pool_is_resized_under_load(disk: str, server: Machine, client: Machine) -> None:
+    job = fio.start(client, disk, size="96M", blocks="512-64k", extra=("--rate=,24m",))
+    client.wait("stat.written_at_least", device="dst-disk", sectors=256)
+    limit = client.dst.json("pool", "show")["threads_limit"]
+    dice = random.Random(1)
+    for number in range(4 * ROUNDS):
+        for machine in server, client:
+            threads = (1, limit)[number % 2] if number < 4 else dice.randint(1, limit)
+            machine.dst.ctl("pool", "set", str(threads))
+            assert machine.dst.json("pool", "show")["threads"] == threads
+    assert job.wait(120).rc == 0
+
+
+def test_the_pool_by_sysfs(client: Machine) -> None:
+    path = client.sh("ls -d /sys/class/dst/*/threads").strip()
+    for threads in 3, 1, 2:
+        client.sh(f"echo {threads} > {path}")
+        assert client.read(path) == str(threads)
+        assert client.dst.json("pool", "show")["threads"] == threads
+        assert len(client.call("leftovers.threads")) >= threads
+    assert client.run("sh", "-c", f"echo 0 > {path}", check=False).rc != 0
+
+
+def test_many_storages(server: Machine, client: Machine) -> None:
+    device = server.call("blockio.memory_disk", size=16 << 20, name="many")
+    server.dst.export("many", device, "--shared-writers")
+    for number in range(32):
+        client.dst.attach(f"s{number}", server, "--export", "many")
+    for number in range(32):
+        client.call(
+            "blockio.write", path=f"/dev/dst-s{number}", sector=number * 64, count=64, seed=5
+        )
+    assert client.call("blockio.wrong", path="/dev/dst-s0", sector=0, count=2048, seed=5) == []
+    for number in range(32):
+        client.dst.ctl("del", f"s{number}")
+
+
+def test_allocations_fail(disk: str, server: Machine, client: Machine) -> None:
+    """With failslab at work commands may fail, but nothing breaks or leaks."""
+    if not client.call("files.exists", path="/sys/kernel/debug/failslab"):
+        pytest.skip("this kernel has no fault injection")
+    client.dst.ctl("del", "disk")
+    client.sh(
+        "cd /sys/kernel/debug/failslab; echo 20 > probability; echo -1 > times;"
+        "echo 1 > task-filter; echo N > ignore-gfp-wait; echo 0 > verbose"
+    )
+    attempt = (
+        "echo 1 > /proc/self/make-it-fail; "
+        f"exec /machine/bin/dstctl add disk {server.address()} --timeout 2s"
+    )
+    for _ in range(5 * ROUNDS):
+        client.run("sh", "-c", attempt, check=False)
+        client.dst.ctl("del", "disk", "--force", check=False)
+    client.sh("echo 0 > /sys/kernel/debug/failslab/probability")
+    client.dst.attach("disk", server)
+    fio.verify(client, disk, size="16M")

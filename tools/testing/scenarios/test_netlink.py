@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The control plane without our own tool: the kernel's YNL client and our YAML."""
+
+import json
+import socket
+import struct
+import uuid
+
+from lab.dst import PORT
+from lab.machine import Machine, Result
+
+CLI = (
+    "python3",
+    "/machine/pyynl/cli.py",
+    "--spec",
+    "/machine/dst.yaml",
+    "--no-schema",
+    "--output-json",
+)
+
+
+def ynl(
+    machine: Machine, kind: str, operation: str, check: bool = True, **attributes: object
+) -> Result:
+    """One operation by the kernel's own client."""
+    words = [*CLI, kind, operation, "--json", json.dumps(attributes)]
+    return machine.run(*words, check=check)
+
+
+def address(host: str, port: int = PORT) -> str:
+    """struct sockaddr_in, as hexadecimal digits."""
+    return (
+        struct.pack("=H", socket.AF_INET)
+        + struct.pack(">H", port)
+        + socket.inet_aton(host)
+        + bytes(8)
+    ).hex()
+
+
+def export(server: Machine, name: str = "disk", device: str = "") -> Result:
+    return ynl(
+        server,
+        "--do",
+        "export-add",
+        name=name,
+        device=device or server.disk(0),
+        listen=[address("0.0.0.0")],
+        uuid=uuid.uuid4().hex,
+        allow=[
+            {
+                "family": socket.AF_INET,
+                "address": "10.77.0.0",
+                "prefix-len": 16,
+                "access": "read-write",
+            }
+        ],
+    )
+
+
+def test_the_whole_life_of_a_storage(server: Machine, client: Machine) -> None:
+    export(server)
+    ynl(client, "--do", "storage-add", name="disk", address=[address(server.address())])
+    client.wait("files.is_block_device", path="/dev/dst-disk")
+    shown = json.loads(ynl(client, "--do", "storage-get", name="disk").out)
+    assert shown["state"] == "connected" and shown["size"] == 1 << 30
+    assert [s["name"] for s in json.loads(ynl(client, "--dump", "storage-get").out)] == ["disk"]
+    assert len(json.loads(ynl(server, "--dump", "session-get").out)) == 1
+    client.call("blockio.write", path="/dev/dst-disk", sector=0, count=64, seed=1)
+    ynl(client, "--do", "storage-del", name="disk")
+    assert not client.call("files.exists", path="/dev/dst-disk")
+    ynl(server, "--do", "export-del", name="disk")
+    assert json.loads(ynl(server, "--dump", "export-get").out) == []
+
+
+def test_refusals_carry_a_sentence(server: Machine) -> None:
+    export(server)
+    device = server.call("blockio.memory_disk", size=1 << 20, name="x")
+    for result in (
+        ynl(server, "--do", "export-del", check=False, name="nothing"),
+        ynl(server, "--do", "storage-del", check=False, name="nothing"),
+        ynl(server, "--do", "pool-set", check=False, threads=1 << 30),
+        ynl(
+            server,
+            "--do",
+            "storage-add",
+            check=False,
+            name="x" * 40,
+            address=[address("127.0.0.1")],
+        ),
+        ynl(server, "--do", "storage-add", check=False, name="x"),
+        ynl(
+            server,
+            "--do",
+            "export-add",
+            check=False,
+            name="disk",
+            device=device,
+            listen=[address("0.0.0.0")],
+            uuid=uuid.uuid4().hex,
+        ),
+    ):
+        assert result.rc != 0
+        text = result.out + result.err
+        assert "extack" in text.lower() or "msg" in text, result
+
+
+def test_only_an_administrator_configures(disk: str, server: Machine, client: Machine) -> None:
+    unprivileged = (
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+    )
+    tool = "/machine/bin/dstctl"
+    for words in (
+        ("add", "more", server.address(), "--export", "disk"),
+        ("del", "disk", "--force"),
+        ("pool", "set", "3"),
+        ("export", "add", "x", "/dev/loop0", "--listen", "0.0.0.0:7775"),
+    ):
+        result = client.run(*unprivileged, tool, *words, check=False)
+        assert result.rc == 5, result
+    assert "disk" in client.run(*unprivileged, tool, "list").out
+    assert client.dst.show("disk")["state"] == "connected"
+    # The root of a user namespace is not the administrator of the machine.
+    result = client.run(
+        "unshare", "--user", "--map-root-user", tool, "pool", "set", "3", check=False
+    )
+    assert result.rc != 0
+    result = client.run(
+        "unshare", "--user", "--map-root-user", "--net", tool, "pool", "set", "3", check=False
+    )
+    assert result.rc != 0
+
+
+def test_events(server: Machine, client: Machine) -> None:
+    watch = {m: m.spawn("/machine/bin/dstctl", "--json", "events") for m in (server, client)}
+    for machine in watch:
+        machine.wait("netlink.subscribed", what="dstctl listens")
+    server.dst.export("disk", server.disk(0))
+    client.dst.attach("disk", server)
+    server.run("ss", "-K", f"sport = :{PORT}")
+    client.wait("files.number_at_least", 20, path="/sys/block/dst-disk/dst/epoch", least=2)
+    client.dst.wait_state("disk", "connected")
+    client.dst.ctl("del", "disk")
+    server.dst.ctl("export", "del", "disk", "--force")
+
+    def seen(machine: Machine) -> list[tuple[str, str]]:
+        lines = [json.loads(line) for line in watch[machine].poll().out.splitlines()]
+        return [
+            (kind, line["event"])
+            for line in lines
+            for kind in ("storage", "export", "session")
+            if kind in line
+        ]
+
+    on_client, on_server = seen(client), seen(server)
+    for process in watch.values():
+        process.kill()
+    storage = [event for kind, event in on_client if kind == "storage"]
+    assert storage[0] == "added" and storage[-1] == "removed"
+    assert storage.count("connected") >= 2 and "disconnected" in storage
+    assert ("export", "added") in on_server and ("export", "removed") in on_server
+    assert ("session", "added") in on_server and ("session", "removed") in on_server

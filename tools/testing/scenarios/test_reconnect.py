@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Broken connections: nothing lost, nothing twice, nothing out of its time."""
+
+import time
+
+import pytest
+
+from lab import fio
+from lab.bed import Bed
+from lab.dst import PORT
+from lab.machine import Machine, Process
+from lab.pool import GIB
+
+
+def writer(client: Machine, disk: str, size: str = "96M") -> Process:
+    """fio in the background, slow enough to be still at it when things break."""
+    return fio.start(client, disk, blocks="512-64k", size=size, depth=16, extra=("--rate=,16m",))
+
+
+def io_begun(client: Machine, name: str = "disk", bytes_written: int = 1 << 20) -> None:
+    """Wait until I/O really flows."""
+    client.wait("stat.written_at_least", 20, device=f"dst-{name}", sectors=bytes_written // 512)
+
+
+@pytest.mark.stock
+@pytest.mark.parametrize("direction", ["both", "to the server", "to the client"])
+def test_a_cut_link(bed: Bed, disk: str, server: Machine, client: Machine, direction: str) -> None:
+    job = writer(client, disk)
+    io_begun(client)
+    if direction != "to the client":
+        bed.board.direction(client, server, cut=True)
+    if direction != "to the server":
+        bed.board.direction(server, client, cut=True)
+    client.wait("stat.quiet", 20, device="dst-disk", seconds=2)
+    bed.board.link(server, client)
+    assert job.wait(120).rc == 0
+    assert client.dst.show("disk")["counters"]["errors"] == 0
+
+
+@pytest.mark.stock
+def test_a_reset_connection(disk: str, server: Machine, client: Machine) -> None:
+    job = writer(client, disk)
+    io_begun(client)
+    for epoch in range(2, 7):
+        side = client if epoch % 2 else server
+        side.run("ss", "-K", f"sport = :{PORT} or dport = :{PORT}")
+        client.wait("files.number_at_least", 20, path="/sys/block/dst-disk/dst/epoch", least=epoch)
+        client.dst.wait_state("disk", "connected")
+    assert job.wait(120).rc == 0
+    counters = client.dst.show("disk")["counters"]
+    assert counters["errors"] == 0 and counters["reconnects"] >= 5
+
+
+def test_reads_wait_and_are_right(bed: Bed, disk: str, server: Machine, client: Machine) -> None:
+    client.call("blockio.write", path=disk, sector=0, count=2048, seed=1)
+    with bed.board.cut(server, client):
+        reading = client.start_call("blockio.wrong", path=disk, sector=0, count=2048, seed=1)
+        server.run("ss", "-K", f"sport = :{PORT}")
+        client.run("ss", "-K", f"dport = :{PORT}")
+        client.dst.wait_state("disk", "reconnecting")
+        assert not reading.done()
+    assert reading.result(60) == []
+
+
+def test_a_link_that_loses_and_reorders(
+    bed: Bed, disk: str, server: Machine, client: Machine
+) -> None:
+    bed.board.heal(seed=7)
+    bed.board.link(server, client, drop=0.01, duplicate=0.01, reorder=0.02, jitter=0.001)
+    fio.verify(client, disk, blocks="512-256k", size="16M")
+    counts = bed.board.counts()
+    assert min(counts.get(k, 0) for k in ("drop", "duplicate", "reorder")) > 0
+    bed.board.link(server, client)
+
+
+def test_the_server_dies_and_comes_back(
+    bed: Bed, disk: str, server: Machine, client: Machine
+) -> None:
+    """Power failure under a writing client; the disk is the same one afterwards."""
+    uuid = server.dst.show_export("disk")["uuid"]
+    job = writer(client, disk)
+    io_begun(client)
+    server.kill()
+    client.dst.wait_state("disk", "reconnecting", 60)
+    server.boot()
+    server.dst.load()
+    server.dst.export("disk", server.disk(0), "--uuid", uuid)
+    client.dst.wait_state("disk", "connected")
+    assert client.dst.show("disk")["epoch"] > 1
+    assert job.wait(120).rc == 0
+
+
+def test_the_module_of_the_server_is_reloaded(disk: str, server: Machine, client: Machine) -> None:
+    uuid = server.dst.show_export("disk")["uuid"]
+    job = writer(client, disk)
+    io_begun(client)
+    server.dst.ctl("export", "del", "disk", "--force")
+    server.dst.unload()
+    server.dst.load()
+    server.dst.export("disk", server.disk(0), "--uuid", uuid)
+    assert job.wait(120).rc == 0
+
+
+def test_a_file_system_outlives_an_outage(
+    bed: Bed, disk: str, server: Machine, client: Machine
+) -> None:
+    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    copy = client.spawn("sh", "-c", "cp -a /usr/lib/python3* /mnt/disk/ && sync -f /mnt/disk")
+    io_begun(client)
+    with bed.board.cut(server, client):
+        client.wait("stat.quiet", 20, device="dst-disk", seconds=3)
+    copy.wait(120)
+    source = "cd /usr/lib/; find python3* -type f | LC_ALL=C sort | xargs -d '\\n' sha256sum"
+    target = source.replace("/usr/lib/", "/mnt/disk/")
+    client.sh("echo 3 > /proc/sys/vm/drop_caches")
+    assert client.sh(source, timeout=60) == client.sh(target, timeout=60)
+    client.sh(f"umount /mnt/disk; fsck.ext4 -fn {disk}", timeout=60)
+
+
+def test_no_ghost_write(bed: Bed) -> None:
+    """A write that the old connection's server still delays must not land later.
+
+    The disk holds back the old write for some seconds. Meanwhile the
+    connection breaks and the client comes back, sends it again and then writes
+    something newer to the same place. Whatever is acknowledged last has to be
+    what is on the disk in the end, when every delayed write has surely landed.
+    """
+    delay = 5
+    server, client = bed.pair(disk=GIB)
+    if server.flavour.stock:
+        server.sh("modprobe dm-delay")
+    table = f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 {delay * 1000}"
+    fast = table.replace(str(delay * 1000), "0")
+    server.run("dmsetup", "create", "slow", stdin=fast.encode())
+    server.run("dmsetup", "mknodes")
+    server.dst.export("disk", "/dev/mapper/slow")
+    disk = client.dst.attach("disk", server)
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=1)
+    # A table is exchanged only when nothing is under way, so delays are set first.
+    server.run("dmsetup", "suspend", "slow")
+    server.run("dmsetup", "load", "slow", stdin=table.encode())
+    server.run("dmsetup", "resume", "slow")
+    old = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=2)
+    server.wait("stat.in_flight", 10, device="dm-0")
+    client.run("ss", "-K", f"dport = :{PORT}")
+    begin = time.monotonic()
+    old.result(120)
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=3)
+    newer = time.monotonic() - begin
+    # Acknowledged in less than the delay would mean that nobody waited for it.
+    assert newer >= delay, f"acknowledged after {newer:.1f} s"
+    server.run("dmsetup", "suspend", "slow", timeout=60)
+    server.run("dmsetup", "resume", "slow")
+    assert server.call("blockio.wrong", path=server.disk(0), sector=0, count=8, seed=3) == []
+    assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=3) == []
+
+
+def test_draining_shows(bed: Bed) -> None:
+    """While the server completes old writes the client says what it waits for."""
+    server, client = bed.pair()
+    table = f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 4000"
+    server.run("dmsetup", "create", "slow", stdin=table.encode())
+    server.run("dmsetup", "mknodes")
+    server.dst.export("disk", "/dev/mapper/slow")
+    disk = client.dst.attach("disk", server)
+    old = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=2)
+    server.wait("stat.in_flight", 10, device="dm-0")
+    client.run("ss", "-K", f"dport = :{PORT}")
+    client.dst.wait_state("disk", "draining")
+    client.dst.wait_state("disk", "connected")
+    old.result(60)
+
+
+def test_a_vanished_client_is_forgotten(
+    bed: Bed, disk: str, server: Machine, client: Machine
+) -> None:
+    """A client that dies without a word: its place is free after the keepalive."""
+    server.dst.ctl("export", "set", "disk", "--keepalive", "2s")
+    client.dst.ctl("del", "disk")
+    client.dst.attach("disk", server)
+    client.kill()
+    server.wait("exports.no_connections", 30, name="disk")
+    client.boot()
+    client.dst.load()
+    client.dst.attach("disk", server)
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=1)
