@@ -20,6 +20,8 @@ mod pool;
 #[allow(dead_code, unreachable_pub)]
 mod proto;
 #[allow(dead_code)]
+mod server;
+#[allow(dead_code)]
 mod wire;
 
 module! {
@@ -36,9 +38,9 @@ struct Dst {
 }
 
 impl kernel::Module for Dst {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
+    fn init(module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
-            _driver: control::Driver::start()?,
+            _driver: control::Driver::start(module)?,
         })
     }
 }

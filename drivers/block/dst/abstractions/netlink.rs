@@ -221,8 +221,26 @@ impl Message<'_> {
     }
 
     /// Adds a string.
-    pub(crate) fn put_str(&mut self, kind: u32, value: &CStr) -> Result {
-        self.put_bytes(kind, value.to_bytes_with_nul())
+    pub(crate) fn put_str(&mut self, kind: u32, value: &str) -> Result {
+        let kind = kind.try_into()?;
+        let len = value.len() + 1;
+
+        // SAFETY: By the type invariants, the buffer is valid and ours.
+        let attribute = unsafe { bindings::nla_reserve(self.skb.as_ptr(), kind, len.try_into()?) };
+        if attribute.is_null() {
+            return Err(EMSGSIZE);
+        }
+
+        // SAFETY: C has made room for `len` bytes behind the header of the attribute.
+        let payload = unsafe {
+            attribute.cast::<u8>().add(HEADER).write_bytes(0, len);
+            core::slice::from_raw_parts_mut(attribute.cast::<u8>().add(HEADER), len)
+        };
+
+        for (to, from) in payload.iter_mut().zip(value.bytes()) {
+            *to = from;
+        }
+        Ok(())
     }
 
     /// Adds an attribute.

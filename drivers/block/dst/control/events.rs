@@ -2,8 +2,29 @@
 
 //! Tells those who listen what happens to the objects.
 
-use super::uapi;
-use crate::abstractions::genetlink::Notifier;
+use super::{
+    netlink,
+    uapi, //
+};
+use crate::{
+    abstractions::{
+        genetlink::Notifier,
+        netlink::Message, //
+    },
+    client::{
+        self,
+        Storage,
+        StorageEvent, //
+    },
+    server::{
+        config::SessionInfo,
+        export::Export,
+        registry::{
+            self,
+            SessionEvent, //
+        }, //
+    }, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -20,7 +41,7 @@ const GROUP: u32 = 0;
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Event {
+pub(super) enum Event {
     /// It was added.
     Added,
     /// It is gone.
@@ -50,13 +71,41 @@ impl Event {
             Self::Resized => uapi::DST_EVENT_RESIZED,
         }
     }
+
+    /// Returns whether there is one object more or less.
+    fn is_change_of_number(self) -> bool {
+        matches!(self, Self::Added | Self::Removed)
+    }
+}
+
+impl From<StorageEvent> for Event {
+    fn from(event: StorageEvent) -> Self {
+        match event {
+            StorageEvent::Added => Self::Added,
+            StorageEvent::Removed => Self::Removed,
+            StorageEvent::Connected => Self::Connected,
+            StorageEvent::Disconnected => Self::Disconnected,
+            StorageEvent::State => Self::State,
+            StorageEvent::Resized => Self::Resized,
+        }
+    }
+}
+
+impl From<SessionEvent> for Event {
+    fn from(event: SessionEvent) -> Self {
+        match event {
+            SessionEvent::Connected => Self::Connected,
+            SessionEvent::Disconnected => Self::Disconnected,
+        }
+    }
 }
 
 /// Where events are sent to.
 ///
-/// Events of one object arrive in the order in which they were sent. All functions sleep, so they
-/// are called in process context and without a spinlock; they may be called with a mutex.
-pub(crate) struct Events {
+/// Events arrive in the order in which they were sent. All functions sleep, so they are called in
+/// process context and without a spinlock. Nothing is told of an event for which there is no
+/// memory.
+pub(super) struct Events {
     notifier: Arc<Notifier>,
     /// How many objects have come and gone.
     changes: Atomic<u32>,
@@ -77,5 +126,49 @@ impl Events {
     /// Returns a number that changes whenever an object comes or goes.
     pub(super) fn changes(&self) -> u32 {
         self.changes.load(Relaxed)
+    }
+
+    /// Tells what happened to `export`.
+    pub(super) fn export(&self, event: Event, export: &Export) {
+        let Ok(info) = export.info() else {
+            return;
+        };
+
+        self.send(event, uapi::DST_CMD_EXPORT_NTF, |message, event| {
+            netlink::export::put_event(message, event, &info)
+        });
+    }
+
+    /// Sends notification `command` about `event`, with what `fill` puts into it.
+    fn send(&self, event: Event, command: u32, fill: impl Fn(&mut Message<'_>, u32) -> Result) {
+        if event.is_change_of_number() {
+            self.changes.fetch_add(1, Relaxed);
+        }
+        // All commands of generic netlink have eight bits.
+        self.notifier.notify(GROUP, command as u8, |message| {
+            fill(message, event.number())
+        });
+    }
+}
+
+impl client::Observer for Events {
+    fn storage(&self, storage: &Storage, event: StorageEvent) {
+        let Ok(info) = storage.info() else {
+            return;
+        };
+
+        self.send(event.into(), uapi::DST_CMD_STORAGE_NTF, |message, event| {
+            netlink::storage::put_event(message, event, storage, &info)
+        });
+    }
+}
+
+impl registry::Watcher for Events {
+    fn session(&self, event: SessionEvent, info: &SessionInfo) {
+        // Sessions come and go with their connections.
+        self.changes.fetch_add(1, Relaxed);
+        self.send(event.into(), uapi::DST_CMD_SESSION_NTF, |message, event| {
+            netlink::session::put_event(message, event, info)
+        });
     }
 }

@@ -5,24 +5,35 @@
 //! Nothing is locked in here while a connection is made, a disk goes or a thread ends: the client,
 //! the server and the pool lock what they need for as short as they need it.
 
+mod events;
 mod netlink;
-mod sysfs;
 mod uapi;
 
-pub(crate) mod events;
 pub(crate) mod refusal;
+pub(crate) mod sysfs;
 
 use crate::{
     abstractions::genetlink::{
         Notifier,
         Registration, //
     },
+    client,
     pool::{
         self,
         Pool, //
+    },
+    server::{
+        config::{
+            ExportChange,
+            ExportConfig, //
+        },
+        Server, //
     }, //
 };
-use events::Events;
+use events::{
+    Event,
+    Events, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -31,12 +42,61 @@ use kernel::{
 pub(crate) use refusal::Refusal;
 
 /// What commands act upon.
+///
+/// Fields are dropped in their order: the storages go first, because some of them may be on
+/// exports of this machine.
 pub(crate) struct Control {
-    pool: Arc<Pool>,
+    client: client::Owner,
+    exports: sysfs::Exports,
+    server: Server,
     events: Arc<Events>,
+    pool: Arc<Pool>,
 }
 
 impl Control {
+    /// Adds an export. This sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::add_export`]; nothing is left behind then.
+    fn add_export(&self, config: ExportConfig) -> refusal::Result {
+        let export = self.server.add_export(config)?;
+
+        if let Err(error) = self.exports.show(&self.server, &export) {
+            self.server.remove_export(export.name(), true)?;
+            return Err(error.into());
+        }
+        self.events.export(Event::Added, &export);
+        Ok(())
+    }
+
+    /// Removes the export `name`. This sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::remove_export`].
+    fn remove_export(&self, name: &CStr, force: bool) -> refusal::Result {
+        let export = self.server.get(name)?;
+
+        self.server.remove_export(name, force)?;
+        self.exports.hide(&export);
+        self.events.export(Event::Removed, &export);
+        Ok(())
+    }
+
+    /// Changes the export `name`. This sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::change_export`]; nothing was changed then.
+    fn change_export(&self, name: &CStr, change: ExportChange) -> refusal::Result {
+        let export = self.server.get(name)?;
+
+        self.server.change_export(name, change)?;
+        self.events.export(Event::Changed, &export);
+        Ok(())
+    }
+
     /// Changes the number of threads, and returns when it is that many. This sleeps.
     ///
     /// # Errors
@@ -63,7 +123,7 @@ impl Control {
 /// The driver, from the time it is loaded until it is unloaded.
 ///
 /// Fields are dropped in their order: first nobody can give commands or look at anything any more,
-/// in the end the threads go.
+/// then the storages and exports go, in the end the threads.
 pub(crate) struct Driver {
     _family: Registration<Control>,
     _sysfs: sysfs::Registration,
@@ -71,26 +131,30 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Starts the driver. It has to be called while the module is initialised.
+    /// Starts the driver of `module`. It has to be called while the module is initialised.
     ///
     /// # Errors
     ///
     /// - `ENOMEM` if there is not enough memory.
     /// - `EEXIST` if somebody else has the names of the driver.
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(module: &'static ThisModule) -> Result<Self> {
         let pool = Pool::start()?;
         let notifier = Notifier::new(netlink::family())?;
         let events = Events::new(notifier.clone())?;
+        let class = sysfs::class()?;
         let control = Arc::new(
             Control {
-                pool: pool.clone(),
+                client: client::Owner::new(module, pool.clone(), events.clone())?,
+                exports: sysfs::Exports::new(class.clone())?,
+                server: Server::new(&pool, Some(events.clone()))?,
                 events,
+                pool: pool.clone(),
             },
             GFP_KERNEL,
         )?;
 
         Ok(Self {
-            _sysfs: sysfs::Registration::new(control.clone())?,
+            _sysfs: sysfs::Registration::new(class, control.clone())?,
             _family: Registration::new(notifier, netlink::context(), control)?,
             _pool: pool,
         })

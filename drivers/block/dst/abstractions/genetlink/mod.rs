@@ -15,7 +15,6 @@ mod request;
 
 use super::{
     bindings,
-    namespace::Namespace,
     netlink::Message, //
 };
 use core::ptr;
@@ -117,29 +116,25 @@ impl Notifier {
         )
     }
 
-    /// Sends message `command` with what `fill` puts into it to those in `net` who listen to
-    /// multicast group `group` of the family.
+    /// Sends message `command` with what `fill` puts into it to those who listen to multicast
+    /// group `group` of the family, in all network namespaces.
     ///
-    /// If nobody listens or memory is short, nothing is sent. Notifications arrive in the order
-    /// in which they were sent. `fill` may be called more than once. This sleeps.
+    /// If memory is short, nothing is sent. Notifications arrive in the order in which they were
+    /// sent. `fill` may be called more than once. This sleeps.
     pub(crate) fn notify(
         &self,
-        net: &Namespace,
         group: u32,
         command: u8,
         fill: impl Fn(&mut Message<'_>) -> Result,
     ) {
-        let family = self.family.0.get();
         let registered = self.registered.lock();
 
-        // SAFETY: The family is registered as long as the lock is held, and the namespace valid.
-        if !*registered || unsafe { bindings::genl_has_listeners(family, net.as_ptr(), group) } <= 0
-        {
+        if !*registered {
             return;
         }
 
         let header = Header {
-            family,
+            family: self.family.0.get(),
             port: 0,
             sequence: 0,
             flags: 0,
@@ -149,17 +144,11 @@ impl Notifier {
             return;
         };
 
-        // SAFETY: As above; the message goes to C, whatever becomes of it.
-        unsafe {
-            bindings::genlmsg_multicast_netns(
-                family,
-                net.as_ptr(),
-                buffer.into_raw(),
-                0,
-                group,
-                bindings::GFP_KERNEL,
-            )
-        };
+        // Nobody listening is no error.
+        //
+        // SAFETY: The family is registered as long as the lock is held. The message goes to C,
+        // whatever becomes of it.
+        unsafe { bindings::dstblk_genlmsg_multicast_all(header.family, buffer.into_raw(), group) };
     }
 }
 

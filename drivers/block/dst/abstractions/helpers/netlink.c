@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/rcupdate.h>
+
 #include "helpers.h"
 
 struct sk_buff *dstblk_helper_genlmsg_new(size_t payload, gfp_t flags)
@@ -22,11 +24,16 @@ int dstblk_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(skb, info);
 }
 
-int dstblk_helper_genlmsg_multicast_netns(const struct genl_family *family, struct net *net,
-					  struct sk_buff *skb, u32 portid, unsigned int group,
-					  gfp_t flags)
+/* Send @skb to who listens to @group, in whatever network namespace. */
+int dstblk_genlmsg_multicast_all(const struct genl_family *family, struct sk_buff *skb,
+				 unsigned int group)
 {
-	return genlmsg_multicast_netns(family, net, skb, portid, group, flags);
+	int ret;
+
+	rcu_read_lock();
+	ret = genlmsg_multicast_allns(family, skb, 0, group);
+	rcu_read_unlock();
+	return ret;
 }
 
 struct net *dstblk_helper_genl_info_net(struct genl_info *info)
@@ -37,12 +44,6 @@ struct net *dstblk_helper_genl_info_net(struct genl_info *info)
 const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb)
 {
 	return genl_info_dump(cb);
-}
-
-int dstblk_helper_genl_has_listeners(const struct genl_family *family, struct net *net,
-				     unsigned int group)
-{
-	return genl_has_listeners(family, net, group);
 }
 
 void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void *user_hdr)

@@ -7,6 +7,11 @@
 //! here do what is asked.
 
 mod pool;
+mod values;
+
+pub(super) mod export;
+pub(super) mod session;
+pub(super) mod storage;
 
 use super::{
     refusal::Refusal,
@@ -30,10 +35,21 @@ genetlink::family! {
 genetlink::handlers! {
     context: CONTEXT,
     requests: {
+        dst_nl_storage_add_doit => storage::add,
+        dst_nl_storage_del_doit => storage::del,
+        dst_nl_storage_set_doit => storage::set,
+        dst_nl_storage_get_doit => storage::get,
+        dst_nl_export_add_doit => export::add,
+        dst_nl_export_del_doit => export::del,
+        dst_nl_export_set_doit => export::set,
+        dst_nl_export_get_doit => export::get,
         dst_nl_pool_get_doit => pool::get,
         dst_nl_pool_set_doit => pool::set,
     },
     dumps: {
+        dst_nl_storage_get_dumpit => storage::dump,
+        dst_nl_export_get_dumpit => export::dump,
+        dst_nl_session_get_dumpit => session::dump,
     },
 }
 

@@ -2,10 +2,13 @@
 
 //! Requests concerning the pool of threads.
 
-use super::super::{
-    refusal::Result,
-    uapi,
-    Control, //
+use super::{
+    super::{
+        refusal::Result,
+        uapi,
+        Control, //
+    },
+    values, //
 };
 use crate::abstractions::genetlink::Request;
 
@@ -25,7 +28,7 @@ pub(super) fn get(control: &Control, request: &Request) -> Result {
 
 /// Changes the number of threads.
 pub(super) fn set(control: &Control, request: &Request) -> Result {
-    let threads = request.require(uapi::DST_A_POOL_THREADS)?;
+    let threads = values::require(request, uapi::DST_A_POOL_THREADS, "The number of threads")?;
 
     control
         .set_threads(threads.u32()?)

@@ -5,37 +5,106 @@
 //! It is described in `Documentation/ABI/testing/sysfs-block-dst` and `sysfs-class-dst`. Storages
 //! have a directory `dst` below their disk; the pool and each export are a device of class `dst`.
 
+mod export;
 mod pool;
 
+pub(crate) mod storage;
+
 use super::Control;
-use crate::abstractions::attributes::{
-    Class,
-    ClassDevice, //
+use crate::{
+    abstractions::attributes::{
+        Class,
+        ClassDevice,
+        Text, //
+    },
+    proto::access::Rights, //
 };
 use kernel::{
+    fmt::{
+        self,
+        Write as _, //
+    },
     prelude::*,
     sync::Arc, //
 };
 
-/// The class and its devices. Dropping it takes them away.
+pub(super) use export::Exports;
+
+/// Makes the functions that show the attributes of an object, each of which is one line.
+///
+/// `$info` names what the method `info` of the object returns.
+macro_rules! lines {
+    ($object:ty, $info:ident: $($attribute:ident => $value:expr;)*) => {$(
+        #[doc = concat!("Shows the attribute `", stringify!($attribute), "`.")]
+        fn $attribute(object: &$object, text: &mut Text<'_>) -> fmt::Result {
+            let $info = object.info().map_err(|_| fmt::Error)?;
+
+            text.write_fmt(fmt!("{}\n", $value))
+        }
+    )*};
+}
+use lines;
+
+/// Makes the class of all devices in here.
+///
+/// # Errors
+///
+/// - `EEXIST` if there is a class called `dst` already.
+/// - `ENOMEM` if there is not enough memory.
+pub(super) fn class() -> Result<Arc<Class>> {
+    Class::new(c"dst")
+}
+
+/// What is there from the beginning to the end. Dropping it takes it away.
 pub(super) struct Registration {
     _pool: ClassDevice<Control>,
-    _class: Arc<Class>,
 }
 
 impl Registration {
-    /// Shows what belongs to `control`. This sleeps.
+    /// Shows what belongs to `control` in `class`. This sleeps.
     ///
     /// # Errors
     ///
-    /// - `EEXIST` if there is a class called `dst` already.
-    /// - `ENOMEM` if there is not enough memory.
-    pub(super) fn new(control: Arc<Control>) -> Result<Self> {
-        let class = Class::new(c"dst")?;
-
+    /// `ENOMEM` if there is not enough memory.
+    pub(super) fn new(class: Arc<Class>, control: Arc<Control>) -> Result<Self> {
         Ok(Self {
-            _pool: ClassDevice::new(class.clone(), fmt!("pool"), control, &pool::ATTRIBUTES)?,
-            _class: class,
+            _pool: ClassDevice::new(class, fmt!("pool"), control, &pool::ATTRIBUTES)?,
         })
+    }
+}
+
+/// The sixteen bytes of an identity in the usual form.
+struct Identity<'a>(&'a [u8; 16]);
+
+impl fmt::Display for Identity<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, byte) in self.0.iter().enumerate() {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns a word for what may be done.
+fn access(rights: Rights) -> &'static str {
+    match rights {
+        Rights::None => "none",
+        Rights::ReadOnly => "read-only",
+        Rights::ReadWrite => "read-write",
+    }
+}
+
+/// Something that may not be there: an empty line then.
+struct Maybe<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for Maybe<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(f),
+            None => Ok(()),
+        }
     }
 }

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests and notifications concerning exports.
+
+use super::{
+    super::{
+        refusal::{
+            Refusal,
+            Result as Verdict, //
+        },
+        uapi,
+        Control, //
+    },
+    values::{
+        self,
+        Counters, //
+    }, //
+};
+use crate::{
+    abstractions::{
+        genetlink::{
+            Dump,
+            Request, //
+        },
+        netlink::{
+            Attribute,
+            Message, //
+        }, //
+    },
+    proto::access::Rights,
+    server::config::{
+        Counts,
+        ExportChange,
+        ExportConfig,
+        ExportInfo,
+        ExportState,
+        Writers,
+        DEFAULT_KEEPALIVE,
+        DEFAULT_WINDOW, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
+
+/// Adds an export.
+pub(super) fn add(control: &Control, request: &Request) -> Verdict {
+    control.add_export(config(request)?)
+}
+
+/// Removes an export.
+pub(super) fn del(control: &Control, request: &Request) -> Verdict {
+    let force = request.attributes().has(uapi::DST_A_EXPORT_FORCE);
+
+    control.remove_export(&name(request)?, force)
+}
+
+/// Changes an export.
+pub(super) fn set(control: &Control, request: &Request) -> Verdict {
+    control.change_export(&name(request)?, change(request)?)
+}
+
+/// Shows an export.
+pub(super) fn get(control: &Control, request: &Request) -> Verdict {
+    let info = control.server.get(&name(request)?)?.info()?;
+
+    Ok(request.reply(|message| put(message, &info))?)
+}
+
+/// Shows all exports.
+pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
+    dump.set_state(control.events.changes());
+    Ok(dump.each(control.server.exports()?, |message, export| {
+        put(message, &export.info()?)
+    })?)
+}
+
+/// Adds what a notification about an export says.
+pub(in super::super) fn put_event(
+    message: &mut Message<'_>,
+    event: u32,
+    info: &ExportInfo,
+) -> Result {
+    message.put_u32(uapi::DST_A_EXPORT_EVENT, event)?;
+    put_identity(message, info)?;
+    put_state(message, info)
+}
+
+/// Returns what makes the new export.
+fn config(request: &Request) -> Verdict<ExportConfig> {
+    let attributes = request.attributes();
+    let device = values::require(request, uapi::DST_A_EXPORT_DEVICE, "The path of the device")?;
+    let uuid = values::require(request, uapi::DST_A_EXPORT_UUID, "The identity of the data")?;
+
+    values::require(
+        request,
+        uapi::DST_A_EXPORT_LISTEN,
+        "The address to listen on",
+    )?;
+    Ok(ExportConfig {
+        name: name(request)?,
+        device: values::string(&device)?,
+        net: request.namespace()?,
+        listen: values::addresses(request, uapi::DST_A_EXPORT_LISTEN)?,
+        rules: values::rules(request, uapi::DST_A_EXPORT_ALLOW)?,
+        uuid: values::uuid(&uuid)?,
+        access: match attributes.get(uapi::DST_A_EXPORT_ACCESS) {
+            Some(access) => values::rights(&access)?,
+            None => Rights::ReadWrite,
+        },
+        writers: match attributes.get(uapi::DST_A_EXPORT_WRITERS) {
+            Some(writers) => who_writes(&writers)?,
+            None => Writers::default(),
+        },
+        share_device: attributes.has(uapi::DST_A_EXPORT_SHARE_DEVICE),
+        window: match attributes.get(uapi::DST_A_EXPORT_WINDOW) {
+            Some(window) => window.u32()?,
+            None => DEFAULT_WINDOW,
+        },
+        keepalive: match attributes.get(uapi::DST_A_EXPORT_KEEPALIVE) {
+            Some(keepalive) => keepalive.u32()?,
+            None => DEFAULT_KEEPALIVE,
+        },
+    })
+}
+
+/// Returns what there is to change.
+fn change(request: &Request) -> Verdict<ExportChange> {
+    let attributes = request.attributes();
+    let mut change = ExportChange::default();
+
+    if attributes.has(uapi::DST_A_EXPORT_LISTEN) {
+        change.listen = Some(values::addresses(request, uapi::DST_A_EXPORT_LISTEN)?);
+    }
+    if attributes.has(uapi::DST_A_EXPORT_ALLOW) {
+        change.rules = Some(values::rules(request, uapi::DST_A_EXPORT_ALLOW)?);
+    }
+    if let Some(access) = attributes.get(uapi::DST_A_EXPORT_ACCESS) {
+        change.access = Some(values::rights(&access)?);
+    }
+    if let Some(writers) = attributes.get(uapi::DST_A_EXPORT_WRITERS) {
+        change.writers = Some(who_writes(&writers)?);
+    }
+    if let Some(window) = attributes.get(uapi::DST_A_EXPORT_WINDOW) {
+        change.window = Some(window.u32()?);
+    }
+    if let Some(keepalive) = attributes.get(uapi::DST_A_EXPORT_KEEPALIVE) {
+        change.keepalive = Some(keepalive.u32()?);
+    }
+    Ok(change)
+}
+
+/// Returns the name in the request.
+fn name(request: &Request) -> Verdict<CString> {
+    values::string(&values::require(
+        request,
+        uapi::DST_A_EXPORT_NAME,
+        "The name of the export",
+    )?)
+}
+
+/// Returns how many may write.
+fn who_writes(attribute: &Attribute<'_>) -> Verdict<Writers> {
+    match attribute.u32()? {
+        uapi::DST_WRITERS_EXCLUSIVE => Ok(Writers::Exclusive),
+        uapi::DST_WRITERS_SHARED => Ok(Writers::Shared),
+        other => Err(Refusal::new(
+            EINVAL,
+            fmt!("There is no kind of writers {}", other),
+        )),
+    }
+}
+
+/// Adds all that there is to know about an export.
+fn put(message: &mut Message<'_>, info: &ExportInfo) -> Result {
+    let writers = match info.writers {
+        Writers::Exclusive => uapi::DST_WRITERS_EXCLUSIVE,
+        Writers::Shared => uapi::DST_WRITERS_SHARED,
+    };
+
+    put_identity(message, info)?;
+    values::put_rules(message, uapi::DST_A_EXPORT_ALLOW, &info.rules)?;
+    message.put_u32(uapi::DST_A_EXPORT_WRITERS, writers)?;
+    message.put_flag(uapi::DST_A_EXPORT_SHARE_DEVICE, info.share_device)?;
+    message.put_u32(uapi::DST_A_EXPORT_WINDOW, info.window)?;
+    message.put_u32(uapi::DST_A_EXPORT_KEEPALIVE, info.keepalive)?;
+    put_state(message, info)?;
+    message.put_u32(uapi::DST_A_EXPORT_LOGICAL_BLOCK, info.logical_block)?;
+    message.put_u32(uapi::DST_A_EXPORT_PHYSICAL_BLOCK, info.physical_block)?;
+    message.put_u32(uapi::DST_A_EXPORT_CONNECTIONS, info.connections)?;
+    counters(&info.counts).put(message, uapi::DST_A_EXPORT_COUNTERS)
+}
+
+/// Adds what tells the export from others.
+fn put_identity(message: &mut Message<'_>, info: &ExportInfo) -> Result {
+    values::put_text(message, uapi::DST_A_EXPORT_NAME, &info.name)?;
+    values::put_text(message, uapi::DST_A_EXPORT_DEVICE, &info.device)?;
+    values::put_addresses(message, uapi::DST_A_EXPORT_LISTEN, &info.listen)?;
+    message.put_bytes(uapi::DST_A_EXPORT_UUID, &info.uuid.0)?;
+    values::put_rights(message, uapi::DST_A_EXPORT_ACCESS, info.access)
+}
+
+/// Adds what changes about the export now and then.
+fn put_state(message: &mut Message<'_>, info: &ExportInfo) -> Result {
+    let state = match info.state {
+        ExportState::Active => uapi::DST_EXPORT_STATE_ACTIVE,
+        ExportState::Lost => uapi::DST_EXPORT_STATE_LOST,
+        ExportState::Removing => uapi::DST_EXPORT_STATE_REMOVING,
+    };
+
+    message.put_u32(uapi::DST_A_EXPORT_STATE, state)?;
+    message.put_u32(uapi::DST_A_EXPORT_MAJOR, info.major)?;
+    message.put_u32(uapi::DST_A_EXPORT_MINOR, info.minor)?;
+    message.put_uint(uapi::DST_A_EXPORT_SIZE, info.size)?;
+    message.put_u32(uapi::DST_A_EXPORT_SESSIONS, info.sessions)?;
+    if let Some(error) = &info.error {
+        values::put_text(message, uapi::DST_A_EXPORT_ERROR, error)?;
+    }
+    Ok(())
+}
+
+/// Returns what was done, for a client or for all.
+pub(super) fn counters(counts: &Counts) -> Counters {
+    Counters {
+        reads: counts.reads,
+        writes: counts.writes,
+        flushes: counts.flushes,
+        discards: counts.discards,
+        write_zeroes: counts.write_zeroes,
+        bytes_read: counts.bytes_read,
+        bytes_written: counts.bytes_written,
+        errors: counts.errors,
+        protocol_errors: counts.protocol_errors,
+        in_flight: counts.in_flight,
+        again: None,
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests and notifications concerning sessions.
+
+use super::{
+    super::{
+        refusal::Result as Verdict,
+        uapi,
+        Control, //
+    },
+    export,
+    values, //
+};
+use crate::{
+    abstractions::{
+        genetlink::Dump,
+        netlink::Message, //
+    },
+    server::config::{
+        SessionInfo,
+        SessionState, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// Shows the sessions of all exports, or those of the one that is named.
+pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
+    let exports = match dump.request().attributes().get(uapi::DST_A_SESSION_EXPORT) {
+        Some(name) => {
+            let mut exports = KVec::new();
+
+            exports.push(control.server.get(&values::string(&name)?)?, GFP_KERNEL)?;
+            exports
+        }
+        None => control.server.exports()?,
+    };
+    let mut sessions = KVec::new();
+
+    for export in exports {
+        for session in control.server.sessions(&export)? {
+            sessions.push(session, GFP_KERNEL)?;
+        }
+    }
+    dump.set_state(control.events.changes());
+    Ok(dump.each(sessions, put)?)
+}
+
+/// Adds what a notification about a session says.
+pub(in super::super) fn put_event(
+    message: &mut Message<'_>,
+    event: u32,
+    info: &SessionInfo,
+) -> Result {
+    message.put_u32(uapi::DST_A_SESSION_EVENT, event)?;
+    put_state(message, info)
+}
+
+/// Adds all that there is to know about a session.
+fn put(message: &mut Message<'_>, info: &SessionInfo) -> Result {
+    put_state(message, info)?;
+    message.put_u32(uapi::DST_A_SESSION_WINDOW, info.window)?;
+    message.put_uint(uapi::DST_A_SESSION_AGE_MS, info.age_ms)?;
+    export::counters(&info.counts).put(message, uapi::DST_A_SESSION_COUNTERS)
+}
+
+/// Adds what notifications and replies say.
+fn put_state(message: &mut Message<'_>, info: &SessionInfo) -> Result {
+    let state = match info.state {
+        SessionState::Active => uapi::DST_SESSION_STATE_ACTIVE,
+        SessionState::Draining => uapi::DST_SESSION_STATE_DRAINING,
+        SessionState::Idle => uapi::DST_SESSION_STATE_IDLE,
+    };
+
+    values::put_text(message, uapi::DST_A_SESSION_EXPORT, &info.export)?;
+    message.put_bytes(uapi::DST_A_SESSION_ID, &info.id.0)?;
+    message.put_u32(uapi::DST_A_SESSION_STATE, state)?;
+    if let Some(peer) = &info.peer {
+        message.put_bytes(uapi::DST_A_SESSION_PEER, peer.as_bytes())?;
+    }
+    values::put_text(message, uapi::DST_A_SESSION_CLIENT, &info.client)?;
+    values::put_rights(message, uapi::DST_A_SESSION_ACCESS, info.access)?;
+    message.put_u32(uapi::DST_A_SESSION_EPOCH, info.epoch.0)?;
+    message.put_u32(uapi::DST_A_SESSION_CONNECTIONS, info.connections)
+}

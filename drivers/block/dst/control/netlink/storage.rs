@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests and notifications concerning storages.
+
+use super::{
+    super::{
+        refusal::{
+            Refusal,
+            Result as Verdict, //
+        },
+        uapi,
+        Control, //
+    },
+    values::{
+        self,
+        Counters, //
+    }, //
+};
+use crate::{
+    abstractions::{
+        errno::EOPNOTSUPP,
+        genetlink::{
+            Dump,
+            Request, //
+        },
+        netlink::Message, //
+    },
+    client::{
+        config::{
+            StorageConfig,
+            StorageInfo,
+            StorageState, //
+        },
+        Storage, //
+    },
+    proto::{
+        access::Rights,
+        units::{
+            Uuid,
+            SECTOR_SIZE, //
+        }, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+
+/// Adds a storage and shows it.
+pub(super) fn add(control: &Control, request: &Request) -> Verdict {
+    let config = config(request)?;
+    let storage = control.client.add_storage(config)?;
+
+    show(request, &storage).inspect_err(|_| {
+        // Who does not hear of it does not know that it is there to be removed.
+        let _ = control.client.remove_storage(storage.name(), true);
+    })
+}
+
+/// Removes a storage.
+pub(super) fn del(control: &Control, request: &Request) -> Verdict {
+    let force = request.attributes().has(uapi::DST_A_STORAGE_FORCE);
+
+    control.client.remove_storage(name(request)?, force)
+}
+
+/// Changes a storage.
+pub(super) fn set(control: &Control, request: &Request) -> Verdict {
+    let storage = find(control, request)?;
+
+    connections(request)?;
+    if let Some(address) = request.attributes().get(uapi::DST_A_STORAGE_ADDRESS) {
+        request.blame(&address);
+        return Err(Refusal::new(
+            EOPNOTSUPP.into(),
+            fmt!(
+                "Remove {} and add it again to change its addresses",
+                storage.name()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Shows a storage.
+pub(super) fn get(control: &Control, request: &Request) -> Verdict {
+    let storage = find(control, request)?;
+
+    show(request, &storage)
+}
+
+/// Shows all storages.
+pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
+    let storages = (0..).map_while(|n| control.client.nth(n));
+
+    dump.set_state(control.events.changes());
+    Ok(dump.each(storages, |message, storage| {
+        put(message, storage, &storage.info()?)
+    })?)
+}
+
+/// Adds what a notification about `storage` says.
+pub(in super::super) fn put_event(
+    message: &mut Message<'_>,
+    event: u32,
+    storage: &Storage,
+    info: &StorageInfo,
+) -> Result {
+    message.put_u32(uapi::DST_A_STORAGE_EVENT, event)?;
+    put_identity(message, storage, info)?;
+    put_state(message, storage, info)
+}
+
+/// Returns what makes the new storage.
+fn config(request: &Request) -> Verdict<StorageConfig> {
+    let attributes = request.attributes();
+    let name = values::string(&values::require(
+        request,
+        uapi::DST_A_STORAGE_NAME,
+        "The name of the storage",
+    )?)?;
+    let export = match attributes.get(uapi::DST_A_STORAGE_EXPORT) {
+        Some(export) => values::string(&export)?,
+        None => CString::try_from(&*name)?,
+    };
+    let uuid = match attributes.get(uapi::DST_A_STORAGE_UUID) {
+        Some(uuid) => values::uuid(&uuid)?,
+        None => Uuid::ANY,
+    };
+    let access = match attributes.get(uapi::DST_A_STORAGE_ACCESS) {
+        Some(access) => values::rights(&access)?,
+        None => Rights::ReadWrite,
+    };
+    let timeout = match attributes.get(uapi::DST_A_STORAGE_TIMEOUT) {
+        Some(timeout) => timeout.u32()?,
+        None => uapi::DST_TIMEOUT_DEFAULT,
+    };
+
+    values::require(
+        request,
+        uapi::DST_A_STORAGE_ADDRESS,
+        "The address of the server",
+    )?;
+    connections(request)?;
+    Ok(StorageConfig {
+        name,
+        export,
+        addresses: values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?,
+        net: request.namespace()?,
+        uuid,
+        read_only: access != Rights::ReadWrite,
+        timeout,
+    })
+}
+
+/// Refuses a number of connections other than the one that there is.
+fn connections(request: &Request) -> Verdict {
+    let Some(attribute) = request.attributes().get(uapi::DST_A_STORAGE_CONNECTIONS) else {
+        return Ok(());
+    };
+
+    match attribute.u32()? {
+        1 => Ok(()),
+        more => {
+            request.blame(&attribute);
+            Err(Refusal::new(
+                ERANGE,
+                fmt!("A storage has 1 connection, not {}", more),
+            ))
+        }
+    }
+}
+
+/// Returns the name in the request.
+fn name(request: &Request) -> Verdict<&str> {
+    let name = values::require(request, uapi::DST_A_STORAGE_NAME, "The name of the storage")?;
+
+    Ok(name.str()?)
+}
+
+/// Returns the storage that the request names.
+fn find(control: &Control, request: &Request) -> Verdict<Arc<Storage>> {
+    let name = name(request)?;
+
+    control
+        .client
+        .storage(name)
+        .ok_or_else(|| Refusal::new(ENODEV, fmt!("There is no storage called {}", name)))
+}
+
+/// Replies with all that there is to know about `storage`.
+fn show(request: &Request, storage: &Storage) -> Verdict {
+    let info = storage.info()?;
+
+    Ok(request.reply(|message| put(message, storage, &info))?)
+}
+
+/// Adds all that there is to know about `storage`.
+fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Result {
+    let access = if storage.read_only() {
+        Rights::ReadOnly
+    } else {
+        Rights::ReadWrite
+    };
+
+    put_identity(message, storage, info)?;
+    values::put_rights(message, uapi::DST_A_STORAGE_ACCESS, access)?;
+    message.put_u32(uapi::DST_A_STORAGE_CONNECTIONS, 1)?;
+    put_state(message, storage, info)?;
+    message.put_uint(uapi::DST_A_STORAGE_STATE_MS, info.state_ms)?;
+    message.put_u32(uapi::DST_A_STORAGE_OPENERS, info.openers)?;
+    if let Some(geometry) = &info.geometry {
+        let granted = if geometry.is_read_only() {
+            Rights::ReadOnly
+        } else {
+            access
+        };
+
+        message.put_u32(uapi::DST_A_STORAGE_LOGICAL_BLOCK, geometry.logical_block)?;
+        message.put_u32(uapi::DST_A_STORAGE_PHYSICAL_BLOCK, geometry.physical_block)?;
+        values::put_rights(message, uapi::DST_A_STORAGE_GRANTED, granted)?;
+        message.put_u32(uapi::DST_A_STORAGE_PROTOCOL, info.protocol.into())?;
+        message.put_u32(uapi::DST_A_STORAGE_WINDOW, info.window)?;
+        message.put_u32(uapi::DST_A_STORAGE_KEEPALIVE, info.keepalive)?;
+    }
+    message.put_bytes(uapi::DST_A_STORAGE_SESSION, &info.session.0)?;
+    message.put_u32(uapi::DST_A_STORAGE_GENERATION, info.stamp.generation.0)?;
+    counters(info).put(message, uapi::DST_A_STORAGE_COUNTERS)
+}
+
+/// Adds what tells the storage from others.
+fn put_identity(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Result {
+    message.put_str(uapi::DST_A_STORAGE_NAME, storage.name())?;
+    values::put_addresses(message, uapi::DST_A_STORAGE_ADDRESS, storage.addresses())?;
+    message.put_str(uapi::DST_A_STORAGE_EXPORT, storage.export())?;
+    if !info.uuid.is_any() {
+        message.put_bytes(uapi::DST_A_STORAGE_UUID, &info.uuid.0)?;
+    }
+    Ok(())
+}
+
+/// Adds what changes about the storage now and then.
+fn put_state(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Result {
+    let connected = info.state == StorageState::Connected;
+
+    message.put_u32(uapi::DST_A_STORAGE_STATE, state(info.state))?;
+    if let Some((major, minor)) = info.device {
+        let path = CString::try_from_fmt(fmt!("/dev/dst-{}", storage.name()))?;
+
+        values::put_text(message, uapi::DST_A_STORAGE_DEVICE, &path)?;
+        message.put_u32(uapi::DST_A_STORAGE_MAJOR, major)?;
+        message.put_u32(uapi::DST_A_STORAGE_MINOR, minor)?;
+    }
+    if let Some(geometry) = &info.geometry {
+        message.put_uint(
+            uapi::DST_A_STORAGE_SIZE,
+            geometry.sectors.saturating_mul(SECTOR_SIZE.into()),
+        )?;
+    }
+    if let Some(peer) = &info.peer {
+        message.put_bytes(uapi::DST_A_STORAGE_PEER, peer.as_bytes())?;
+    }
+    message.put_u32(uapi::DST_A_STORAGE_CONNECTED, connected.into())?;
+    message.put_u32(uapi::DST_A_STORAGE_EPOCH, info.stamp.epoch.0)?;
+    if let Some(error) = &info.error {
+        values::put_text(message, uapi::DST_A_STORAGE_ERROR, error)?;
+    }
+    Ok(())
+}
+
+/// Returns the number of a state.
+fn state(state: StorageState) -> u32 {
+    match state {
+        StorageState::Connecting => uapi::DST_STORAGE_STATE_CONNECTING,
+        StorageState::Connected => uapi::DST_STORAGE_STATE_CONNECTED,
+        StorageState::Reconnecting => uapi::DST_STORAGE_STATE_RECONNECTING,
+        StorageState::Draining => uapi::DST_STORAGE_STATE_DRAINING,
+        StorageState::Failed => uapi::DST_STORAGE_STATE_FAILED,
+        StorageState::Removing => uapi::DST_STORAGE_STATE_REMOVING,
+    }
+}
+
+/// Returns what the storage has done.
+fn counters(info: &StorageInfo) -> Counters {
+    let totals = &info.totals;
+
+    Counters {
+        reads: totals.reads,
+        writes: totals.writes,
+        flushes: totals.flushes,
+        discards: totals.discards,
+        write_zeroes: totals.write_zeroes,
+        bytes_read: totals.bytes_read,
+        bytes_written: totals.bytes_written,
+        errors: totals.errors,
+        protocol_errors: totals.protocol_errors,
+        in_flight: info.in_flight.into(),
+        again: Some((totals.resent, totals.reconnects)),
+    }
+}
