@@ -47,14 +47,10 @@ pub enum Cause {
     NotPermitted,
     /// The server lets this client read only.
     ReadOnly,
-    /// No version of the protocol in common.
+    /// No version of the protocol in common, or a feature that one side insists on is missing.
     VersionMismatch,
-    /// One side lacks a feature that the other insists on.
-    FeatureMissing,
     /// The export is not the disk that is expected.
     WrongIdentity,
-    /// The server knows a newer session of this client.
-    Stale,
     /// The export or the server is going away.
     GoingAway,
     /// The module is not loaded.
@@ -69,7 +65,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of the exit codes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 23] = [
         Self::Other,
         Self::Usage,
         Self::NoSuchObject,
@@ -87,9 +83,7 @@ impl Cause {
         Self::NotPermitted,
         Self::ReadOnly,
         Self::VersionMismatch,
-        Self::FeatureMissing,
         Self::WrongIdentity,
-        Self::Stale,
         Self::GoingAway,
         Self::ModuleNotLoaded,
         Self::ModuleTooOld,
@@ -114,9 +108,7 @@ impl Cause {
             | Self::NotPermitted
             | Self::ReadOnly
             | Self::VersionMismatch
-            | Self::FeatureMissing
             | Self::WrongIdentity
-            | Self::Stale
             | Self::GoingAway => 7,
             Self::ModuleNotLoaded | Self::ModuleTooOld => 8,
             Self::BadDevice | Self::BadAddress => 9,
@@ -143,9 +135,7 @@ impl Cause {
             Self::NotPermitted => "not-permitted",
             Self::ReadOnly => "read-only",
             Self::VersionMismatch => "version-mismatch",
-            Self::FeatureMissing => "feature-missing",
             Self::WrongIdentity => "wrong-identity",
-            Self::Stale => "stale",
             Self::GoingAway => "going-away",
             Self::ModuleNotLoaded => "module-not-loaded",
             Self::ModuleTooOld => "module-too-old",

@@ -8,8 +8,10 @@ use dstctl::commands::{
     self,
     Context, //
 };
+use dstctl::failure::Failure;
 use dstctl::input::identity::Sources;
 use dstctl::netlink::Family;
+use std::env;
 use std::io::{
     self,
     Write, //
@@ -17,7 +19,10 @@ use std::io::{
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let mut context = Context {
         kernel: &mut Family::new(),
         out: &mut Pipe(io::stdout().lock()),
@@ -37,6 +42,24 @@ fn main() -> ExitCode {
             ExitCode::from(failure.cause.exit_code())
         }
     }
+}
+
+/// Says what is wrong with the command line, or what was asked for instead of a command.
+fn misused(error: &clap::Error) -> ExitCode {
+    let json = env::args_os().any(|arg| arg == "--json");
+
+    if !json || !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // The message ends where the advice on how to use the program begins.
+    let message = text.split("\n\nUsage:").next().unwrap_or(text);
+    let message = message.split("\n\nFor more").next().unwrap_or(message);
+    let failure = Failure::usage(message.trim());
+
+    eprintln!("{}", failure.to_json());
+    ExitCode::from(failure.cause.exit_code())
 }
 
 /// An output whose reader may go away, which ends the program without a complaint.

@@ -119,6 +119,28 @@ fn failures_can_be_json() {
 }
 
 #[test]
+fn wrong_command_lines_can_be_json() {
+    for (args, message) in [
+        (
+            &["add", "a/b", "server", "--json"][..],
+            "invalid value 'a/b' for '<NAME>': the name holds something else than letters, \
+             digits, '.', '_' and '-'",
+        ),
+        (
+            &["--json", "nonsense"],
+            "unrecognized subcommand 'nonsense'",
+        ),
+    ] {
+        let output = dstctl(args).code(2).stdout("");
+        let failure: serde_json::Value =
+            serde_json::from_slice(&output.get_output().stderr).unwrap();
+
+        assert_eq!(failure["error"]["cause"], "usage");
+        assert_eq!(failure["error"]["message"], message);
+    }
+}
+
+#[test]
 fn help_names_the_exit_codes() {
     dstctl(&["--help"])
         .success()

@@ -105,7 +105,7 @@ fn general(errno: i32, said: bool) -> Option<Explanation> {
 /// Explains that there is no such object.
 pub(super) fn missing(kind: &str, list: &str, errno: i32) -> Option<Explanation> {
     match errno {
-        libc::ENOENT => because_hint(
+        libc::ENOENT | libc::ENODEV => because_hint(
             Cause::NoSuchObject,
             format!("there is no such {kind}"),
             format!("{list} shows those there are"),

@@ -21,6 +21,7 @@ use crate::cli::{
 };
 use crate::failure::{
     Cause,
+    Failure,
     Result, //
 };
 use crate::input::device::Device;
@@ -45,6 +46,7 @@ use crate::uapi::{
     limit, //
 };
 use dst_proto::access::Rule;
+use std::path::Path;
 use uuid::Uuid;
 
 /// What shows all exports.
@@ -64,6 +66,8 @@ pub(super) fn run(command: &ExportCommand, context: &mut Context<'_>) -> Result<
 /// Exports a block device.
 fn add(args: &ExportAdd, context: &mut Context<'_>) -> Result<()> {
     let device = Device::find(&args.device)?;
+
+    check_directories(&args.listen)?;
     let listen = Endpoint::resolve_all(&args.listen, limit::ADDRESSES_MAX)?;
     let uuid = args
         .uuid
@@ -101,6 +105,7 @@ fn add(args: &ExportAdd, context: &mut Context<'_>) -> Result<()> {
 
 /// Changes an export.
 fn set(args: &ExportSet, context: &mut Context<'_>) -> Result<()> {
+    check_directories(&args.listen)?;
     let listen = Endpoint::resolve_all(&args.listen, limit::ADDRESSES_MAX)?;
 
     context
@@ -359,13 +364,34 @@ fn set_attributes(args: &ExportSet, listen: &[Address]) -> Attributes {
     attributes
 }
 
+/// Checks that sockets which have a path also have a directory to be in.
+fn check_directories(listen: &[Endpoint]) -> Result<()> {
+    let missing = listen.iter().find(|endpoint| {
+        endpoint
+            .path()
+            .and_then(Path::parent)
+            .is_some_and(|directory| !directory.is_dir())
+    });
+
+    match missing {
+        Some(endpoint) => Err(Failure::new(
+            Cause::BadAddress,
+            format!("there is no directory for {endpoint}"),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Explains why an address cannot be listened on.
 fn explain_listen(listen: &[Endpoint], errno: i32) -> Option<Explanation> {
     match errno {
         libc::EADDRINUSE => because_hint(
             Cause::AddressInUse,
             format!("something else listens on {}", joined(listen)),
-            "ss -ltnp shows what; another port will do",
+            match listen.iter().find_map(Endpoint::path) {
+                Some(path) => format!("if nobody does any longer: rm {}", path.display()),
+                None => "ss -ltnp shows what; another port will do".into(),
+            },
         ),
         libc::EADDRNOTAVAIL => because_hint(
             Cause::BadAddress,

@@ -264,6 +264,18 @@ fn a_device_is_looked_at_before_the_kernel_is_asked() {
 }
 
 #[test]
+fn a_socket_needs_a_directory() {
+    let mut kernel = Fake::new();
+    let outcome = kernel.run(&["export", "set", "disk", "--listen", "unix:/nonexistent/a"]);
+
+    assert_eq!(
+        outcome.result.unwrap_err().to_string(),
+        "there is no directory for unix:/nonexistent/a"
+    );
+    assert_eq!(kernel.asked, []);
+}
+
+#[test]
 fn setting_sends_only_what_changes() {
     let mut kernel = Fake::new();
 

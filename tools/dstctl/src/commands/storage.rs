@@ -54,7 +54,7 @@ pub(super) fn add(args: &StorageAdd, context: &mut Context<'_>) -> Result<()> {
             explain(
                 &format!("cannot add storage '{}'", args.name),
                 error,
-                |errno, said| explain_add(args, errno, said),
+                |errno, _| explain_add(args, errno),
             )
         })?;
     let storage = match replies.first() {
@@ -311,8 +311,13 @@ fn set_attributes(args: &StorageSet, addresses: &[Address]) -> Attributes {
     attributes
 }
 
+/// Whether this is the path of a socket that does not exist.
+fn is_missing_socket(server: &Endpoint) -> bool {
+    server.path().is_some_and(|path| !path.exists())
+}
+
 /// Explains why an export could not be attached.
-fn explain_add(args: &StorageAdd, errno: i32, said: bool) -> Option<Explanation> {
+fn explain_add(args: &StorageAdd, errno: i32) -> Option<Explanation> {
     let export = args.export.as_ref().unwrap_or(&args.name);
     let servers: Vec<_> = args.servers.iter().map(ToString::to_string).collect();
     let servers = servers.join(", ");
@@ -323,7 +328,10 @@ fn explain_add(args: &StorageAdd, errno: i32, said: bool) -> Option<Explanation>
             "there is already a storage of this name",
             format!("dstctl show {}", args.name),
         ),
-        libc::ENXIO => because_hint(
+        libc::ENOENT if args.servers.iter().all(is_missing_socket) => {
+            because(Cause::Unreachable, format!("there is no socket {servers}"))
+        }
+        libc::ENOENT => because_hint(
             Cause::NoSuchExport,
             format!("{servers} has no export '{export}'"),
             "dstctl export list on the server shows its exports; --export names one",
@@ -347,19 +355,11 @@ fn explain_add(args: &StorageAdd, errno: i32, said: bool) -> Option<Explanation>
             Cause::VersionMismatch,
             format!("{servers} and this machine speak different versions of the protocol"),
         ),
-        libc::EOPNOTSUPP if said => because(
-            Cause::FeatureMissing,
-            format!("{servers} and this machine differ in a feature that one of them needs"),
-        ),
-        libc::EMEDIUMTYPE => because(
+        libc::ESTALE => because(
             Cause::WrongIdentity,
             format!("export '{export}' is not the disk that is expected"),
         ),
-        libc::ESTALE => because(
-            Cause::Stale,
-            format!("{servers} knows a newer session of this storage"),
-        ),
-        libc::ESHUTDOWN => because(
+        libc::ECONNABORTED => because(
             Cause::GoingAway,
             format!("export '{export}' is being removed"),
         ),
@@ -376,7 +376,7 @@ fn explain_add(args: &StorageAdd, errno: i32, said: bool) -> Option<Explanation>
                 units::time(args.timeout.into())
             ),
         ),
-        libc::ECONNRESET | libc::ECONNABORTED | libc::EPIPE | libc::ENOTCONN => because(
+        libc::ECONNRESET | libc::EPIPE | libc::ENOTCONN => because(
             Cause::Unreachable,
             format!("the connection to {servers} was cut off"),
         ),
@@ -384,8 +384,7 @@ fn explain_add(args: &StorageAdd, errno: i32, said: bool) -> Option<Explanation>
         | libc::ENETUNREACH
         | libc::EHOSTDOWN
         | libc::ENETDOWN
-        | libc::EADDRNOTAVAIL
-        | libc::ENOENT => because(Cause::Unreachable, format!("cannot reach {servers}")),
+        | libc::EADDRNOTAVAIL => because(Cause::Unreachable, format!("cannot reach {servers}")),
         _ => None,
     }
 }

@@ -146,7 +146,7 @@ fn every_refusal_to_add_has_its_cause() {
             "there is already a storage of this name",
         ),
         (
-            libc::ENXIO,
+            libc::ENOENT,
             None,
             Cause::NoSuchExport,
             7,
@@ -182,34 +182,20 @@ fn every_refusal_to_add_has_its_cause() {
         ),
         (
             libc::EOPNOTSUPP,
-            Some("Feature 4 is missing"),
-            Cause::FeatureMissing,
-            7,
-            "10.0.0.1:7770 and this machine differ in a feature that one of them needs",
-        ),
-        (
-            libc::EOPNOTSUPP,
             None,
             Cause::ModuleTooOld,
             8,
             "the loaded module does not know this",
         ),
         (
-            libc::EMEDIUMTYPE,
+            libc::ESTALE,
             None,
             Cause::WrongIdentity,
             7,
             "export 'disk' is not the disk that is expected",
         ),
         (
-            libc::ESTALE,
-            None,
-            Cause::Stale,
-            7,
-            "10.0.0.1:7770 knows a newer session of this storage",
-        ),
-        (
-            libc::ESHUTDOWN,
+            libc::ECONNABORTED,
             None,
             Cause::GoingAway,
             7,
@@ -292,7 +278,7 @@ fn every_refusal_to_add_has_its_cause() {
 #[test]
 fn the_words_of_the_kernel_are_passed_on() {
     let failure = Fake::new()
-        .refuse(libc::ENXIO, Some("Server has no export 'a'"))
+        .refuse(libc::ENOENT, Some("Server has no export 'a'"))
         .run(&["add", "disk", "10.0.0.1", "--export", "a"])
         .result
         .unwrap_err();
@@ -302,6 +288,21 @@ fn the_words_of_the_kernel_are_passed_on() {
         "cannot add storage 'disk': 10.0.0.1:7770 has no export 'a': Server has no export 'a'\n\
          hint: dstctl export list on the server shows its exports; --export names one"
     );
+}
+
+#[test]
+fn a_missing_socket_is_told_from_a_missing_export() {
+    let cause = |server: &str| {
+        let outcome = Fake::new()
+            .refuse(libc::ENOENT, None)
+            .run(&["add", "disk", server]);
+
+        outcome.result.unwrap_err().cause
+    };
+
+    assert_eq!(cause("unix:/nonexistent/socket"), Cause::Unreachable);
+    assert_eq!(cause("unix:/dev/null"), Cause::NoSuchExport);
+    assert_eq!(cause("unix:@dst"), Cause::NoSuchExport);
 }
 
 #[test]

@@ -11,12 +11,15 @@ use crate::failure::{
     Failure,
     Result, //
 };
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::{
     Ipv4Addr,
     Ipv6Addr,
     ToSocketAddrs, //
 };
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The port that is meant when none is given.
 pub const DEFAULT_PORT: u16 = 7770;
@@ -64,6 +67,16 @@ impl Endpoint {
             host: host.to_owned(),
             port,
         })
+    }
+
+    /// Returns the path of a UNIX-domain socket that has one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(path) if path.first() != Some(&0) => {
+                Some(Path::new(OsStr::from_bytes(path)))
+            }
+            _ => None,
+        }
     }
 
     /// Finds the addresses that are meant, in the order in which they should be tried.

@@ -219,4 +219,43 @@ mod tests {
         );
         assert!(describe(&[]).is_err());
     }
+
+    /// Asks the controller, which every kernel has.
+    fn controller(attributes: &Attributes, dump: bool) -> Result<Vec<Vec<u8>>> {
+        Socket::open()?.call(Request {
+            family: CONTROLLER,
+            version: CONTROLLER_VERSION,
+            command: GET_FAMILY,
+            dump,
+            attributes,
+        })
+    }
+
+    #[test]
+    fn the_controller_describes_itself() {
+        let mut name = Attributes::new();
+        name.string(FAMILY_NAME, "nlctrl");
+        let own = controller(&name, false).unwrap();
+        let all = controller(&Attributes::new(), true).unwrap();
+
+        assert_eq!(own.len(), 1);
+        assert_eq!(describe(&own[0]).unwrap().id, CONTROLLER);
+        assert!(all
+            .iter()
+            .any(|reply| describe(reply).unwrap().id == CONTROLLER));
+    }
+
+    #[test]
+    fn the_kernel_says_what_it_refuses() {
+        let mut number = Attributes::new();
+        number.bytes(FAMILY_ID, &[1]);
+
+        match controller(&number, false) {
+            Err(KernelError::Refused { errno, text }) => {
+                assert!([libc::EINVAL, libc::ERANGE].contains(&errno), "{errno}");
+                assert!(text.is_some_and(|text| !text.is_empty()));
+            }
+            outcome => panic!("{outcome:?}"),
+        }
+    }
 }
