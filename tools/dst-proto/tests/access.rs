@@ -187,8 +187,8 @@ proptest! {
     ) {
         let mask = |len: u32| u128::MAX.checked_shl(128 - len).unwrap_or(0);
         // Never IPv4 in IPv6 clothes.
-        let base = (base | 1 << 127) & mask(u32::from(len));
-        let other = (base & mask(same)) | (other & !mask(same)) | 1 << 127;
+        let base = (base | (1 << 127)) & mask(u32::from(len));
+        let other = (base & mask(same)) | (other & !mask(same)) | (1 << 127);
         let prefix = Prefix::new(IpAddr::from(base.to_be_bytes()), len).expect("no host bits");
 
         prop_assert_eq!(

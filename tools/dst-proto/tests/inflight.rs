@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::Get),
         3 => any::<usize>().prop_map(Step::Remove),
         1 => any::<usize>().prop_map(Step::Renew),
-        1 => (0_u64..20, 0_u64..6).prop_map(|(high, low)| Step::Forged(high << 32 | low)),
+        1 => (0_u64..20, 0_u64..6).prop_map(|(high, low)| Step::Forged((high << 32) | low)),
         1 => any::<u64>().prop_map(Step::Forged),
     ]
 }
