@@ -259,6 +259,21 @@ mod tests {
     }
 
     #[test]
+    fn causes_and_codes_are_documented() {
+        let page = include_str!("../../../Documentation/admin-guide/blockdev/dstctl.rst");
+        let documented: Vec<_> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("``")?.split_once("``"))
+            .filter_map(|(word, rest)| {
+                Some((word, rest.split_whitespace().next()?.parse::<u8>().ok()?))
+            })
+            .collect();
+        let ours = Cause::ALL.map(|cause| (cause.word(), cause.exit_code()));
+
+        assert_eq!(documented, ours);
+    }
+
+    #[test]
     fn the_text_of_the_kernel_follows_the_cause_and_the_hint_comes_last() {
         let failure = Failure::new(Cause::InUse, "cannot remove 'a': in use")
             .kernel(Some("Mounted".into()))
