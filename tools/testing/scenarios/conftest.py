@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Fixtures of the scenarios: kernels to run on, machines, finished set-ups."""
 
+import json
 import os
 import pathlib
 import time
@@ -67,6 +68,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.when == "call" and report.failed:
         item.stash[FAILED] = True
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Leave the numbers where the caller of several runs can add them up."""
+    directory = terminalreporter.config.getoption("--run-dir")
+    if directory is not None:
+        stats = terminalreporter.stats
+        counts = {
+            "passed": len(stats.get("passed", [])),
+            "failed": len(stats.get("failed", [])) + len(stats.get("error", [])),
+        }
+        (directory / "counts.json").write_text(json.dumps(counts))
 
 
 @pytest.fixture(scope="session")

@@ -141,7 +141,7 @@ def test_events(server: Machine, client: Machine) -> None:
         machine.wait("netlink.subscribed", what="dstctl listens")
     server.dst.export("disk", server.disk(0))
     client.dst.attach("disk", server)
-    server.run("ss", "-K", f"sport = :{PORT}")
+    server.run("ss", "-tK", f"sport = :{PORT}")
     client.wait("files.number_at_least", 20, path="/sys/block/dst-disk/dst/epoch", least=2)
     client.dst.wait_state("disk", "connected")
     client.dst.ctl("del", "disk")

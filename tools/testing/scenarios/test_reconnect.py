@@ -43,7 +43,7 @@ def test_a_reset_connection(disk: str, server: Machine, client: Machine) -> None
     io_begun(client)
     for epoch in range(2, 7):
         side = client if epoch % 2 else server
-        side.run("ss", "-K", f"sport = :{PORT} or dport = :{PORT}")
+        side.run("ss", "-tK", f"sport = :{PORT} or dport = :{PORT}")
         client.wait("files.number_at_least", 20, path="/sys/block/dst-disk/dst/epoch", least=epoch)
         client.dst.wait_state("disk", "connected")
     assert job.wait(120).rc == 0
@@ -55,8 +55,8 @@ def test_reads_wait_and_are_right(bed: Bed, disk: str, server: Machine, client: 
     client.call("blockio.write", path=disk, sector=0, count=2048, seed=1)
     with bed.board.cut(server, client):
         reading = client.start_call("blockio.wrong", path=disk, sector=0, count=2048, seed=1)
-        server.run("ss", "-K", f"sport = :{PORT}")
-        client.run("ss", "-K", f"dport = :{PORT}")
+        server.run("ss", "-tK", f"sport = :{PORT}")
+        client.run("ss", "-tK", f"dport = :{PORT}")
         client.dst.wait_state("disk", "reconnecting")
         assert not reading.done()
     assert reading.result(60) == []
@@ -142,7 +142,7 @@ def test_no_ghost_write(bed: Bed) -> None:
     server.run("dmsetup", "resume", "slow")
     old = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=2)
     server.wait("stat.in_flight", 10, device="dm-0")
-    client.run("ss", "-K", f"dport = :{PORT}")
+    client.run("ss", "-tK", f"dport = :{PORT}")
     begin = time.monotonic()
     old.result(120)
     client.call("blockio.write", path=disk, sector=0, count=8, seed=3)
@@ -165,7 +165,7 @@ def test_draining_shows(bed: Bed) -> None:
     disk = client.dst.attach("disk", server)
     old = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=2)
     server.wait("stat.in_flight", 10, device="dm-0")
-    client.run("ss", "-K", f"dport = :{PORT}")
+    client.run("ss", "-tK", f"dport = :{PORT}")
     client.dst.wait_state("disk", "draining")
     client.dst.wait_state("disk", "connected")
     old.result(60)
