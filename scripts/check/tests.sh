@@ -13,16 +13,6 @@ count_cargo() {
 	} END { print good + 0, bad + 0 }' "$1"
 }
 
-# The summary of pytest: "== 3 failed, 41 passed, 1 error in 2.1s ==".
-count_pytest() {
-	tail -n 1 "$1" | awk '{
-		for (i = 2; i <= NF; i++) {
-			if ($i ~ /^passed,?$/) good = $(i - 1)
-			if ($i ~ /^(failed|errors?),?$/) bad += $(i - 1)
-		}
-	} END { print good + 0, bad + 0 }'
-}
-
 # The last "N passed, N failed".
 count_last_line() {
 	awk '/^[0-9]+ passed, [0-9]+ failed$/ { good = $1; bad = $3 } END { print good + 0, bad + 0 }' "$1"
@@ -31,10 +21,6 @@ count_last_line() {
 check_host() {
 	tests "host tests: cargo" count_cargo \
 		"$LAB_SCRIPTS/build-dstctl" test --quiet --no-fail-fast --workspace
-	if compgen -G 'tools/testing/host/test_*.py' >/dev/null; then
-		tests "host tests: python" count_pytest \
-			env PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider tools/testing/host
-	fi
 }
 
 # scenarios KIND FLAVOUR: what tools/testing runs in machines.
@@ -44,6 +30,7 @@ scenarios() {
 		tools/testing/run "$1"
 }
 
+# The tests of the lab itself are among these.
 check_uml() {
 	tests "scenarios on User Mode Linux" count_last_line scenarios check-uml uml
 }
