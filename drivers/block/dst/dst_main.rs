@@ -30,6 +30,7 @@ module! {
     authors: ["The DST developers"],
     description: "Network block device, client and server",
     license: "GPL",
+    alias: ["net-pf-16-proto-16-family-dst"],
 }
 
 /// The module, as long as it is loaded.

@@ -5,6 +5,10 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::{
+    attributes::{
+        Groups,
+        OfDisk, //
+    },
     bindings,
     bio::Bio, //
 };
@@ -140,7 +144,8 @@ unsafe impl<T: Operations> Sync for Table<T> {}
 impl<T: Operations> Disk<T> {
     /// Adds a disk of `sectors` sectors called `name` to the system.
     ///
-    /// Partitions are looked for before this returns, so I/O has to work already. Process context.
+    /// Its device has `attributes` from the beginning. Partitions are looked for before this
+    /// returns, so I/O has to work already. Process context.
     ///
     /// # Errors
     ///
@@ -152,6 +157,7 @@ impl<T: Operations> Disk<T> {
         limits: &Limits,
         sectors: u64,
         read_only: bool,
+        attributes: &'static Groups<OfDisk<T>>,
         data: Arc<T>,
     ) -> Result<Self> {
         let mut limits = limits.to_raw();
@@ -188,7 +194,7 @@ impl<T: Operations> Disk<T> {
             to_result(bindings::device_add_disk(
                 ptr::null_mut(),
                 disk,
-                ptr::null_mut(),
+                attributes.as_ptr(),
             ))?;
         }
 

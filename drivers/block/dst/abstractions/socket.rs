@@ -96,8 +96,10 @@ impl Socket {
             events: None,
             _net: net.clone(),
         };
-        // SAFETY: The socket is valid, and nobody else has seen it.
-        unsafe { bindings::dstblk_sk_reclassify(socket.sk()) };
+        if reclaim {
+            // SAFETY: The socket is valid, and nobody else has seen it.
+            unsafe { bindings::dstblk_sk_reclassify(socket.sk()) };
+        }
         socket.prepare();
         Ok(socket)
     }

@@ -17,7 +17,10 @@ use crate::{
         },
         kthread::Thread, //
     },
-    control::Refusal,
+    control::{
+        sysfs,
+        Refusal, //
+    },
     proto::geometry::{
         DiskFlags,
         Geometry, //
@@ -84,6 +87,7 @@ impl Storage {
             &limits,
             geometry.sectors,
             self.read_only() || geometry.is_read_only(),
+            sysfs::storage::attributes(),
             self.clone(),
         )?;
 

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     abstractions::{
         kthread::Current,
+        machine::NodeName,
         memory::NoIoScope,
         random::random_bytes,
         socket::Socket, //
@@ -104,9 +105,8 @@ pub(super) fn run(storage: &Arc<Storage>, current: &Current) {
                 let why = keeper.supervise(&connection, interval);
                 keeper.end(connection, why);
             }
-            Err(failure) => {
-                storage.failed(failure);
-            }
+            Err(_) if current.should_stop() => (),
+            Err(failure) => storage.failed(failure),
         }
         keeper.pause();
     }
@@ -151,6 +151,7 @@ impl Keeper<'_> {
         self.generation = stamp.generation;
         storage.trying(address, self.session.id(), stamp);
 
+        let machine = NodeName::get();
         let hello = Hello {
             versions: Versions::OURS,
             write: !storage.read_only(),
@@ -163,7 +164,7 @@ impl Keeper<'_> {
             connection: 0,
             connections: 1,
             export: storage.export(),
-            client: None,
+            client: Some(machine.as_str()).filter(|name| !name.is_empty()),
         };
         let result = self.greet(&hello);
         if result.is_err() {
@@ -250,7 +251,12 @@ impl Keeper<'_> {
         if self.current.should_stop() {
             return Err(Failure::new(Cause::Lost, EINTR));
         }
-        if self.session.welcomed(hello.stamp).is_err() || !connection.accept() {
+        if self.session.welcomed(hello.stamp).is_err() {
+            return Err(Failure::of(Cause::Lost, None));
+        }
+        if !connection.accept() {
+            // It broke meanwhile, so it counts as one that was live.
+            self.session.lost(hello.stamp);
             return Err(Failure::of(Cause::Lost, None));
         }
         if accepted.lost_writes {

@@ -7,6 +7,8 @@
 #include <linux/sched/task.h>
 #include <linux/smp.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/utsname.h>
 
 #include "helpers.h"
 
@@ -73,4 +75,12 @@ int dstblk_helper_raw_smp_processor_id(void)
 struct task_struct *dstblk_helper_get_task_struct(struct task_struct *task)
 {
 	return get_task_struct(task);
+}
+
+/* The name of this machine, as far as it fits and always terminated. */
+void dstblk_node_name(char *name, size_t size)
+{
+	down_read(&uts_sem);
+	strscpy(name, init_uts_ns.name.nodename, size);
+	up_read(&uts_sem);
 }

@@ -14,16 +14,12 @@ use super::Control;
 use crate::{
     abstractions::attributes::{
         Class,
-        ClassDevice,
-        Text, //
+        ClassDevice, //
     },
     proto::access::Rights, //
 };
 use kernel::{
-    fmt::{
-        self,
-        Write as _, //
-    },
+    fmt,
     prelude::*,
     sync::Arc, //
 };
