@@ -77,10 +77,11 @@ struct task_struct *dstblk_helper_get_task_struct(struct task_struct *task)
 	return get_task_struct(task);
 }
 
-/* The name of this machine, as far as it fits and always terminated. */
+/*
+ * The name of this machine, as far as it fits and always terminated. Modules
+ * cannot lock it against sethostname(); what is torn is only looked at by people.
+ */
 void dstblk_node_name(char *name, size_t size)
 {
-	down_read(&uts_sem);
 	strscpy(name, init_uts_ns.name.nodename, size);
-	up_read(&uts_sem);
 }
