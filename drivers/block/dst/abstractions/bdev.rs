@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
-use super::bindings;
+use super::{
+    bindings,
+    block_status::BlockStatus, //
+};
 use core::{
     ffi::CStr,
     ptr::{
@@ -178,6 +181,45 @@ impl Device {
         }
     }
 
+    /// Fills `sectors` sectors from `sector` on with zeroes, if need be by writing them; `keep` has
+    /// the blocks stay allocated. Process context; waits for the device.
+    ///
+    /// # Errors
+    ///
+    /// How it failed.
+    pub(crate) fn zero_out(
+        &self,
+        sector: u64,
+        sectors: u64,
+        keep: bool,
+    ) -> Result<(), BlockStatus> {
+        let flags = match keep {
+            true => bindings::BLKDEV_ZERO_NOUNMAP,
+            false => 0,
+        };
+
+        // SAFETY: By the type invariants, the device is valid.
+        done(unsafe {
+            bindings::blkdev_issue_zeroout(
+                self.as_ptr(),
+                sector,
+                sectors,
+                bindings::GFP_NOIO,
+                flags,
+            )
+        })
+    }
+
+    /// Makes all that was written durable. Process context; waits for the device.
+    ///
+    /// # Errors
+    ///
+    /// How it failed.
+    pub(crate) fn flush(&self) -> Result<(), BlockStatus> {
+        // SAFETY: By the type invariants, the device is valid.
+        done(unsafe { bindings::blkdev_issue_flush(self.as_ptr()) })
+    }
+
     /// Returns what the device can do now. It may be something else the next time.
     pub(crate) fn limits(&self) -> Limits {
         let bdev = self.as_ptr();
@@ -206,5 +248,14 @@ impl Drop for Device {
     fn drop(&mut self) {
         // SAFETY: By the type invariants, the file is owned by `self`.
         unsafe { bindings::bdev_fput(self.file.as_ptr()) };
+    }
+}
+
+/// Turns what a C function returned into how the device ended it.
+fn done(ret: c_int) -> Result<(), BlockStatus> {
+    // SAFETY: There are no requirements to call this.
+    match BlockStatus::from_raw(unsafe { bindings::errno_to_blk_status(ret) }) {
+        BlockStatus::Ok => Ok(()),
+        status => Err(status),
     }
 }

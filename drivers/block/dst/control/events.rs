@@ -164,6 +164,10 @@ impl client::Observer for Events {
 }
 
 impl registry::Watcher for Events {
+    fn resized(&self, export: &Export) {
+        self.export(Event::Resized, export);
+    }
+
     fn session(&self, event: SessionEvent, info: &SessionInfo) {
         // Sessions come and go with their connections.
         self.changes.fetch_add(1, Relaxed);

@@ -4,9 +4,11 @@
 //!
 //! The threads of the pool serve everybody, so none of them may wait for a device: they ask it to
 //! refuse what it cannot take at once. That, and all requests for devices that cannot be asked so,
-//! goes to a thread of the export's own, the submitter: it may wait as long as the device likes.
+//! goes to a thread of the export's own, the submitter: it may wait as long as the device likes. It
+//! also writes zeroes to devices that do not know how to.
 
 use kernel::{
+    block::SECTOR_SHIFT,
     prelude::*,
     sync::{
         aref::ARef,
@@ -16,8 +18,12 @@ use kernel::{
 };
 
 use crate::abstractions::{
-    bdev::Device,
+    bdev::{
+        Device,
+        Limits, //
+    },
     bio_set::{
+        Command,
         Owner as _,
         Set,
         Wait, //
@@ -46,12 +52,15 @@ pub(super) struct Backend {
     backlog: Arc<Backlog>,
     set: Arc<Set>,
     writable: bool,
+    /// What the device could do when it was opened.
+    limits: Limits,
 }
 
 impl Backend {
     /// Gets ready to submit requests to `device`, which was opened for writing if it is `writable`,
     /// on behalf of the export `name`. Process context.
     pub(super) fn new(device: Device, writable: bool, name: &CStr) -> Result<Self> {
+        let limits = device.limits();
         let set = Arc::pin_init(Set::new(device), GFP_KERNEL)?;
         let backlog = Backlog::new()?;
         let submitter = {
@@ -69,12 +78,27 @@ impl Backend {
             backlog,
             set,
             writable,
+            limits,
         })
     }
 
     /// Returns the device.
     pub(super) fn device(&self) -> &Device {
         self.set.device()
+    }
+
+    /// Returns what the device can do. Clients rely on what they were told about the operations
+    /// that it supports, so that does not change when a device finds out that it cannot do all it
+    /// has promised; its size may.
+    pub(super) fn limits(&self) -> Limits {
+        let now = self.device().limits();
+
+        Limits {
+            sectors: now.sectors,
+            write_cache: now.write_cache,
+            read_only: now.read_only,
+            ..self.limits
+        }
     }
 
     /// Returns whether the device was opened for writing.
@@ -156,10 +180,23 @@ impl Backlog {
         while !current.should_stop() {
             current.sleep_until(|| !self.waiting.lock().ios.is_empty());
             while let Some(io) = self.pop() {
-                if let Err(io) = submit(set, io, Wait::Allowed) {
-                    Io::complete(io, BlockStatus::Resource);
-                }
+                serve(set, io);
             }
         }
+    }
+}
+
+/// Submits `io` to `set`, or does what the device cannot do itself.
+fn serve(set: &Set, io: IoBox) {
+    if let (true, Command::WriteZeroes { no_unmap }) = (io.is_emulated(), io.command) {
+        let (sector, bytes) = io.place();
+        let zeroed = set
+            .device()
+            .zero_out(sector, bytes >> SECTOR_SHIFT, no_unmap);
+
+        return Io::complete(io, zeroed.err().unwrap_or(BlockStatus::Ok));
+    }
+    if let Err(io) = submit(set, io, Wait::Allowed) {
+        Io::complete(io, BlockStatus::Resource);
     }
 }

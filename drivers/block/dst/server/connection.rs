@@ -32,13 +32,10 @@ use crate::{
         Work, //
     },
     proto::{
-        attribute::Attributes,
         frame::{
             Header,
-            HEADER_SIZE,
-            MAX_CONTROL_PAYLOAD, //
+            HEADER_SIZE, //
         },
-        hello::Hello,
         opcode::Opcode,
         status::Status,
         units::{
@@ -48,7 +45,6 @@ use crate::{
     },
     wire::{
         headers::{
-            received,
             Fault,
             Headers, //
         },
@@ -57,6 +53,10 @@ use crate::{
 };
 
 use super::{
+    greeting::{
+        wait,
+        Greeting, //
+    },
     hello::{
         Admission,
         Denial, //
@@ -65,18 +65,15 @@ use super::{
     link::{
         Cut,
         Link,
-        Stage,
-        DRAINING_TICK, //
+        Stage, //
     },
     listener::Listener,
     registry::{
         Registry,
         SessionEvent, //
     },
-    serve::{
-        Data,
-        Serving, //
-    }, //
+    reply::Data,
+    serve::Serving, //
 };
 
 /// Frames that may wait to be sent.
@@ -167,14 +164,6 @@ enum Phase {
     Gone,
 }
 
-/// A hello that is being received.
-enum Greeting {
-    /// Its header is awaited.
-    Header,
-    /// So many bytes of its payload are there.
-    Payload(KVec<u8>, usize),
-}
-
 /// Begins to serve the client at the other end of `socket`, who has come in at `listener`.
 ///
 /// # Errors
@@ -243,7 +232,11 @@ impl Channel {
     /// Puts a frame of the server's own into the outbox: `header`, and what `payload` writes.
     ///
     /// Returns whether there was room.
-    fn push(&mut self, header: Header, payload: impl FnOnce(&mut [u8]) -> Option<usize>) -> bool {
+    pub(super) fn push(
+        &mut self,
+        header: Header,
+        payload: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> bool {
         let mut frame = [0; MAX_OWN_FRAME];
         let Some((head, body)) = frame.split_first_chunk_mut::<HEADER_SIZE>() else {
             return false;
@@ -270,7 +263,7 @@ impl Channel {
     }
 
     /// Sends what there is room for; what has a body is thrown away.
-    fn send(&mut self) -> Result<(), End> {
+    pub(super) fn send(&mut self) -> Result<(), End> {
         self.outbox
             .send(&self.socket, false, drop)
             .map(|_| ())
@@ -473,97 +466,4 @@ impl State {
         }
         registry.leave(link);
     }
-}
-
-impl Greeting {
-    /// Receives the hello and decides about it; [`None`] if not all of it is there yet.
-    fn advance(
-        &mut self,
-        connection: &Connection,
-        channel: &mut Channel,
-    ) -> Result<Option<Admission>, End> {
-        if let Self::Header = self {
-            let Some(header) = channel.headers.next(&channel.socket)? else {
-                return Ok(None);
-            };
-
-            if header.opcode != Opcode::Hello || header.reply {
-                return Err(End::Violation("does not introduce itself"));
-            }
-
-            // Bounded by the check of the header.
-            let len = header.payload.min(MAX_CONTROL_PAYLOAD) as usize;
-
-            *self = Self::Payload(KVec::from_elem(0, len, GFP_KERNEL).map_err(|_| ENOMEM)?, 0);
-        }
-
-        let Self::Payload(payload, have) = self else {
-            return Ok(None);
-        };
-
-        while let Some(rest) = payload.get_mut(*have..).filter(|rest| !rest.is_empty()) {
-            match received(channel.socket.receive_bytes(rest))? {
-                Some(len) => *have += len,
-                None => return Ok(None),
-            }
-        }
-
-        let hello = Hello::decode(payload).map_err(|error| End::Violation(error.text()))?;
-
-        match admit(connection, &hello) {
-            Ok(admission) => Ok(Some(admission)),
-            Err(denial) => {
-                refuse(channel, hello.stamp, &denial)?;
-                Err(denial.into())
-            }
-        }
-    }
-}
-
-/// Decides about `hello`.
-fn admit(connection: &Connection, hello: &Hello<'_>) -> Result<Admission, Denial> {
-    let registry = &connection.registry;
-    let link = &connection.link;
-    let export = registry
-        .find_at(hello.export.as_bytes(), link.listener())
-        .ok_or(Status::NoExport)?;
-
-    Admission::new(&export, hello, link, registry.clock.now())
-}
-
-/// Tells the client that it is not let in.
-fn refuse(channel: &mut Channel, stamp: Stamp, denial: &Denial) -> Result<(), End> {
-    let header = Header::answer(Opcode::Hello, Handle::NONE, stamp, denial.status);
-
-    if channel.push(header, |buffer| {
-        Attributes::message(denial.text).write(buffer).ok()
-    }) {
-        channel.send()?;
-    }
-    Ok(())
-}
-
-/// Lets the client wait for `left` of its older requests, and tells it so now and then; `told` is
-/// when it was last told.
-fn wait(
-    connection: &Connection,
-    channel: &mut Channel,
-    stamp: Stamp,
-    left: u32,
-    told: &mut u64,
-) -> Result<(), End> {
-    let now = connection.registry.clock.now();
-
-    // It has nothing to say until it is welcomed, but it can go away.
-    if let Some(header) = channel.headers.next(&channel.socket)? {
-        return Err(match header.opcode {
-            Opcode::Bye => End::Bye,
-            _ => End::Violation("request before the welcome"),
-        });
-    }
-    if *told == 0 || now.saturating_sub(*told) >= DRAINING_TICK {
-        *told = now.max(1);
-        channel.push_bare(Header::draining(stamp, left));
-    }
-    channel.send()
 }

@@ -2,7 +2,10 @@
 
 //! Which devices can be exported, and what clients are told about them.
 
-use kernel::prelude::*;
+use kernel::{
+    block::SECTOR_SHIFT,
+    prelude::*, //
+};
 
 use crate::{
     abstractions::{
@@ -31,6 +34,12 @@ use crate::{
         }, //
     }, //
 };
+
+/// Sectors that are filled with zeroes at once if the device cannot do it itself: 8 MiB.
+const EMULATED_ZEROES: u32 = 8 << (20 - SECTOR_SHIFT);
+
+/// The longest request without data in sectors: 1 GiB.
+const LONGEST: u32 = 1 << (30 - SECTOR_SHIFT);
 
 /// Opens the device `path` for an export. Process context; sleeps.
 ///
@@ -99,8 +108,10 @@ pub(super) fn geometry(limits: &Limits, read_only: bool) -> Geometry {
     let physical = limits.physical_block;
     let whole = |sectors: u32| Sectors(sectors - sectors % block_sectors);
     let read_only = read_only || limits.read_only;
-    // The longest bio that carries no data.
-    let longest = u32::MAX / SECTOR_SIZE;
+    let zeroes = match limits.max_write_zeroes_sectors {
+        0 => EMULATED_ZEROES,
+        sectors => sectors,
+    };
 
     Geometry {
         sectors: limits.sectors - limits.sectors % u64::from(block_sectors),
@@ -113,9 +124,9 @@ pub(super) fn geometry(limits: &Limits, read_only: bool) -> Geometry {
         io_opt: limits.io_opt,
         // What the device cannot take at once, it gets in pieces.
         max_frame_sectors: Sectors(MAX_FRAME_SECTORS),
-        max_discard_sectors: whole(limits.max_discard_sectors.min(longest)),
+        max_discard_sectors: whole(limits.max_discard_sectors.min(LONGEST)),
         discard_granularity: limits.discard_granularity.max(block.min(PAGE_SIZE)),
-        max_write_zeroes_sectors: whole(limits.max_write_zeroes_sectors.min(longest)),
+        max_write_zeroes_sectors: whole(zeroes.min(LONGEST)),
         // What is durable by itself is so with FUA as well.
         flags: DiskFlags::FUA
             .with_if(DiskFlags::READ_ONLY, read_only)

@@ -12,6 +12,10 @@ use kernel::{
     prelude::*,
     str::CString,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         CondVar,
         CondVarTimeoutResult,
@@ -25,10 +29,7 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::{
-        namespace::Namespace,
-        random::random_bytes, //
-    },
+    abstractions::namespace::Namespace,
     control::refusal::{
         Refusal,
         Result as Verdict, //
@@ -85,8 +86,10 @@ pub(crate) struct Export {
     net: Namespace,
     pub(super) uuid: Uuid,
     share_device: bool,
-    /// Another one each time the device is opened.
+    /// Another one if writes may have been lost.
     pub(super) incarnation: u64,
+    /// Size of the device in sectors, as clients know it or are going to.
+    size: Atomic<u64>,
     /// Major and minor number of the device.
     number: (u32, u32),
     pub(super) counters: Counters,
@@ -134,7 +137,7 @@ impl Inner {
 
     /// Returns what clients are told about the device now.
     pub(super) fn geometry(&self) -> Option<Geometry> {
-        let limits = self.backend.as_ref()?.device().limits();
+        let limits = self.backend.as_ref()?.limits();
 
         Some(device::geometry(&limits, self.access != Rights::ReadWrite))
     }
@@ -157,7 +160,11 @@ impl Export {
     /// # Errors
     ///
     /// A refusal that says what is wrong.
-    pub(super) fn new(config: ExportConfig, listeners: &Arc<Listeners>) -> Verdict<Arc<Self>> {
+    pub(super) fn new(
+        config: ExportConfig,
+        incarnation: u64,
+        listeners: &Arc<Listeners>,
+    ) -> Verdict<Arc<Self>> {
         name::export(config.name.to_bytes())
             .map_err(|error| Refusal::new(EINVAL, fmt!("Export: {}", error.text())))?;
         check_window(config.window)?;
@@ -169,6 +176,7 @@ impl Export {
         let read_only = config.access != Rights::ReadWrite;
         let device = device::open(&config.device, read_only, config.share_device)?;
         let number = device.number();
+        let size = device.sectors();
         let backend = Arc::new(Backend::new(device, !read_only, &config.name)?, GFP_KERNEL)?;
         let uses = listeners.open_all(&config.net, &config.listen)?;
 
@@ -179,7 +187,8 @@ impl Export {
                 net: config.net,
                 uuid: config.uuid,
                 share_device: config.share_device,
-                incarnation: u64::from_ne_bytes(random_bytes()),
+                incarnation,
+                size: Atomic::new(size),
                 number,
                 counters: Counters::default(),
                 inner <- new_mutex!(
@@ -215,6 +224,27 @@ impl Export {
             .uses
             .iter()
             .any(|place| Arc::ptr_eq(place.listener(), listener))
+    }
+
+    /// Returns the size of the device in sectors, as of the last look at it.
+    pub(super) fn size(&self) -> u64 {
+        self.size.load(Relaxed)
+    }
+
+    /// Returns whether the device has another size than at the last look. The connections are
+    /// woken then.
+    pub(super) fn has_new_size(&self) -> bool {
+        let inner = self.inner.lock();
+        let Some(backend) = &inner.backend else {
+            return false;
+        };
+        let size = backend.device().sectors();
+
+        if self.size.xchg(size, Relaxed) == size {
+            return false;
+        }
+        inner.sessions.wake();
+        true
     }
 
     /// Notes the last thing that went wrong.
@@ -322,14 +352,15 @@ impl Export {
         Ok(())
     }
 
-    /// Waits until all requests of clients are done and closes the device. Process context.
+    /// Waits until all requests of clients are done, makes what they wrote durable and closes the
+    /// device; returns whether that is durable. Process context.
     ///
     /// It waits for the device, but never for the network.
     ///
     /// # Errors
     ///
     /// `EINTR` if there is a signal, unless `patient`. The removal can be taken up again then.
-    pub(super) fn finish_removal(&self, patient: bool) -> Result {
+    pub(super) fn finish_removal(&self, patient: bool) -> Result<bool> {
         let mut inner = self.inner.lock();
 
         while !inner.sessions.is_empty() {
@@ -351,8 +382,10 @@ impl Export {
         let backend = inner.backend.take();
 
         drop(inner);
-        drop(backend);
-        Ok(())
+        Ok(match backend {
+            Some(backend) if backend.is_writable() => backend.device().flush().is_ok(),
+            Some(_) | None => true,
+        })
     }
 
     /// Tells about the export.

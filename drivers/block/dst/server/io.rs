@@ -64,6 +64,8 @@ pub(super) struct Io {
     pub(super) pages: KVec<Page>,
     /// Whether a flush has to follow, because the device has no better way to make it durable.
     flush: bool,
+    /// Whether the device has to be spared the command, which it does not know.
+    emulated: bool,
     /// The connection that gets it back from the block layer.
     mailbox: Arc<Mailbox>,
     /// Who submits it if that may have to wait.
@@ -88,6 +90,7 @@ impl Io {
             status: Status::Ok,
             pages: KVec::new(),
             flush: false,
+            emulated: false,
             mailbox: mailbox.clone(),
             backlog: backlog.clone(),
             next: None,
@@ -104,6 +107,7 @@ impl Io {
         self.command = command(request);
         self.cost = request.cost();
         self.status = Status::Ok;
+        self.emulated = false;
         self.flush = matches!(request, Request::WriteZeroes { fua: true, .. });
     }
 
@@ -122,6 +126,7 @@ impl Io {
         self.cost = cost;
         self.status = status;
         self.flush = false;
+        self.emulated = false;
     }
 
     /// Returns the sector where the command begins on the disk, and its length in bytes.
@@ -137,6 +142,31 @@ impl Io {
     /// Returns how much of the disk the request covers, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.extent.map_or(0, |extent| extent.len().bytes())
+    }
+
+    /// Returns whether the command has to be carried out without the help of the device.
+    pub(super) fn is_emulated(&self) -> bool {
+        self.emulated
+    }
+
+    /// Changes the request to what has to be done next, given how the device ended it; returns
+    /// whether there is such a thing.
+    fn go_on(&mut self, status: BlockStatus) -> bool {
+        let zeroes = matches!(self.command, Command::WriteZeroes { .. });
+
+        match status {
+            BlockStatus::Again => true,
+            BlockStatus::NotSupported if zeroes && !self.emulated => {
+                self.emulated = true;
+                true
+            }
+            BlockStatus::Ok if self.flush => {
+                self.flush = false;
+                self.command = Command::Flush;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Returns the bytes of data that the reply carries.
@@ -174,17 +204,10 @@ impl Owner for Io {
     }
 
     fn complete(mut io: IoBox, status: BlockStatus) {
-        let again = status == BlockStatus::Again;
-
-        if again || (status == BlockStatus::Ok && io.flush) {
+        if io.go_on(status) {
             let backlog = io.backlog.clone();
 
-            if !again {
-                io.flush = false;
-                io.command = Command::Flush;
-            }
-            backlog.push(io);
-            return;
+            return backlog.push(io);
         }
         io.status = translate(status);
 

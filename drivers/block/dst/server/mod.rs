@@ -2,9 +2,10 @@
 
 //! The server: block devices of this machine for clients elsewhere.
 //!
-//! A client comes in at a [`listener`], becomes a [`connection`], says whom it is and is let in
-//! ([`hello`]), becomes a member of a session ([`sessions`]) of an [`export`], and sends requests
-//! ([`serve`]), which are carried out ([`io`], [`backend`]) and answered.
+//! A client comes in at a [`listener`], becomes a [`connection`], introduces itself ([`greeting`]),
+//! is let in ([`hello`]), and with that a member of a session ([`sessions`]) of an [`export`]. It
+//! sends requests ([`serve`], [`receive`]), which are carried out ([`io`], [`backend`]) and answered
+//! ([`reply`]).
 //!
 //! All of this happens in jobs of the pool, started by what the sockets and the devices tell.
 //! Nothing in them waits for the network or for a device. A connection is worked on by its own job
@@ -19,13 +20,16 @@ mod connection;
 mod counters;
 mod device;
 pub(crate) mod export;
+mod greeting;
 mod hello;
 mod io;
 mod link;
 mod listener;
 mod log;
 mod memory;
+mod receive;
 pub(crate) mod registry;
+mod reply;
 mod serve;
 mod sessions;
 
@@ -59,6 +63,9 @@ use registry::{
 /// Milliseconds between two looks at all connections.
 const TICK: u32 = 100;
 
+/// Ticks between two looks at the sizes of devices.
+const TICKS_OF_SIZE: u32 = 10;
+
 /// All exports of this machine.
 ///
 /// Dropping it removes all of them and waits until the devices are done with what they have; it
@@ -83,9 +90,15 @@ impl Server {
             let registry = registry.clone();
 
             Thread::new(fmt!("dst-server"), None, move |current| {
-                while !current.should_stop() {
+                for tick in (0..TICKS_OF_SIZE).cycle() {
                     current.sleep_until_timeout(msecs_to_jiffies(TICK), || false);
+                    if current.should_stop() {
+                        break;
+                    }
                     registry.tick();
+                    if tick == 0 {
+                        registry.look_at_sizes();
+                    }
                 }
             })?
         };
@@ -109,7 +122,7 @@ impl Server {
             return Err(taken(&config.name));
         }
 
-        let export = Export::new(config, &self.listeners)?;
+        let export = Export::new(config, self.registry.incarnation(), &self.listeners)?;
 
         match self.registry.add(export.clone()) {
             Ok(()) => Ok(export),
@@ -148,11 +161,20 @@ impl Server {
         let export = self.get(name)?;
 
         export.begin_removal(force)?;
-        export
+        let durable = export
             .finish_removal(false)
             .map_err(|error| export.refuse(error, "interrupted, the device is not done yet"))?;
-        self.registry.remove(&export);
+
+        self.forget(&export, durable);
         Ok(())
+    }
+
+    /// Forgets an export that was removed, `durable` says whether all that was written is.
+    fn forget(&self, export: &Arc<Export>, durable: bool) {
+        if !durable {
+            self.registry.note_loss();
+        }
+        self.registry.remove(export);
     }
 
     /// Returns the export `name`.
@@ -193,8 +215,9 @@ impl Drop for Server {
                 break;
             };
             let _ = export.begin_removal(true);
-            let _ = export.finish_removal(true);
-            self.registry.remove(&export);
+            let durable = export.finish_removal(true).unwrap_or(false);
+
+            self.forget(&export, durable);
         }
         self.registry.close();
     }

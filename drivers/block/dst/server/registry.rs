@@ -7,6 +7,10 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         CondVar,
         Mutex, //
@@ -45,10 +49,15 @@ pub(crate) enum SessionEvent {
     Disconnected,
 }
 
-/// Who wants to know what happens to sessions.
+/// Who wants to know what happens without anybody having asked for it.
+///
+/// All methods are called in process context, and without locks.
 pub(crate) trait Watcher: Send + Sync + 'static {
-    /// Something happened. Called in process context, in a job, without locks.
+    /// Something happened to a session.
     fn session(&self, event: SessionEvent, info: &SessionInfo);
+
+    /// The device of an export has another size.
+    fn resized(&self, export: &Export);
 }
 
 /// The exports, the connections, and what else there is once.
@@ -56,6 +65,10 @@ pub(crate) trait Watcher: Send + Sync + 'static {
 pub(super) struct Registry {
     /// Identity of this run of the server.
     pub(super) boot_id: BootId,
+    /// The incarnation of exports that have lost nothing.
+    incarnation: u64,
+    /// How many exports ended with writes that may not be durable.
+    losses: Atomic<u64>,
     pub(super) clock: Clock,
     #[pin]
     limiter: Limiter,
@@ -76,6 +89,8 @@ impl Registry {
         Arc::pin_init(
             pin_init!(Self {
                 boot_id: BootId(random_bytes()),
+                incarnation: u64::from_ne_bytes(random_bytes()),
+                losses: Atomic::new(0),
                 clock: Clock::new(),
                 limiter <- Limiter::new(),
                 exports <- new_mutex!(KVec::new(), "Registry::exports"),
@@ -85,6 +100,17 @@ impl Registry {
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// Returns the incarnation of an export that begins now: another one than before if writes may
+    /// have been lost since.
+    pub(super) fn incarnation(&self) -> u64 {
+        self.incarnation.wrapping_add(self.losses.load(Relaxed))
+    }
+
+    /// Notes that an export ended with writes that may not be durable.
+    pub(super) fn note_loss(&self) {
+        self.losses.add(1, Relaxed);
     }
 
     /// Returns whether a line may be written to the log.
@@ -183,6 +209,19 @@ impl Registry {
 
         for link in self.links.lock().iter() {
             link.tick(now);
+        }
+    }
+
+    /// Looks whether devices have another size. Process context.
+    pub(super) fn look_at_sizes(&self) {
+        // If there is no memory for the list, there may be the next time.
+        for export in self.exports().unwrap_or_default() {
+            if !export.has_new_size() {
+                continue;
+            }
+            if let Some(watcher) = &self.watcher {
+                watcher.resized(&export);
+            }
         }
     }
 

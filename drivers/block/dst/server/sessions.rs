@@ -308,6 +308,15 @@ impl Sessions {
         }
     }
 
+    /// Wakes all members.
+    pub(super) fn wake(&self) {
+        for session in &self.0 {
+            for member in &session.members {
+                member.link.mailbox().wake();
+            }
+        }
+    }
+
     /// Returns how many connections are served, and how many requests all of them have.
     pub(super) fn load(&self) -> (u32, u32) {
         let members = || self.0.iter().flat_map(|session| session.members.iter());

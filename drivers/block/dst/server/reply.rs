@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The replies to the requests of a connection.
+//!
+//! Replies leave in the order in which requests are done, as many in one call as there are. The
+//! data of reads is not copied: the network gets references to the pages.
+
+use crate::{
+    abstractions::{
+        crc32c::crc32c,
+        iovec::Gather, //
+    },
+    proto::credits::Grant,
+    wire::{
+        headers::Fault,
+        outbox::{
+            Body,
+            Sent, //
+        }, //
+    }, //
+};
+
+use super::{
+    connection::{
+        Channel,
+        End, //
+    },
+    io::{
+        Chain,
+        IoBox, //
+    },
+    memory::Memory,
+    serve::Serving, //
+};
+
+/// Room in the outbox that is not used for the replies of requests, but for those of pings.
+const OUTBOX_SPARE: usize = 16;
+
+/// A request in the outbox, whose data follows the header of the reply.
+pub(super) struct Data(IoBox);
+
+impl Body for Data {
+    fn len(&self) -> usize {
+        self.0.reply_payload()
+    }
+
+    fn gather<'a>(&'a self, skip: usize, list: &mut Gather<'a>) -> bool {
+        self.0.gather(skip, list)
+    }
+}
+
+impl Serving {
+    /// Sends the replies of requests that are done, as far as there is room.
+    pub(super) fn answer(&mut self, channel: &mut Channel) -> Result<(), End> {
+        loop {
+            self.fill(channel);
+
+            let more = !self.finished.is_empty();
+            let sent = channel
+                .outbox
+                .send(&channel.socket, more, |data| {
+                    retire(&mut self.grant, &mut self.memory, &mut self.stock, data.0);
+                })
+                .map_err(|error| End::Fault(Fault::Socket(error)))?;
+
+            if sent == Sent::Blocked || self.finished.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts the replies of requests that are done into the outbox.
+    fn fill(&mut self, channel: &mut Channel) {
+        while channel.outbox.room() > OUTBOX_SPARE {
+            let Some(io) = self.finished.pop() else {
+                return;
+            };
+            let head = io.reply(io.cost).header(self.stamp()).encode(crc32c);
+
+            if let Err(data) = channel.outbox.push(&head, Some(Data(io))) {
+                if let Some(data) = data {
+                    self.finished.push_front(data.0);
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Takes back what a request needed whose reply was sent.
+fn retire(grant: &mut Grant, memory: &mut Memory, stock: &mut Chain, mut io: IoBox) {
+    let lent = io.reply_payload() > 0;
+
+    // The reply has given back all that it took.
+    let _ = grant.release(io.cost);
+    memory.put(&mut io.pages, lent);
+    stock.push(io);
+}
