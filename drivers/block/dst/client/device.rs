@@ -54,7 +54,7 @@ impl Storage {
             };
             storage.status.lock().first = first;
             storage.settled.notify_all();
-            storage.observer.storage(&storage, StorageEvent::Added);
+            storage.observer.storage(&storage, StorageEvent::Connected);
         });
 
         match adder {

@@ -152,8 +152,11 @@ impl Client {
             storage: storage.clone(),
             leaving: false,
         };
-        if storages.push_within_capacity(entry).is_err() {
-            drop(storages);
+        let pushed = storages.push_within_capacity(entry).is_ok();
+
+        drop(storages);
+        self.observer.storage(&storage, StorageEvent::Added);
+        if !pushed {
             storage.stop(true);
             return Err(ENOMEM.into());
         }

@@ -82,11 +82,11 @@ const RESERVE: u16 = 64;
 /// What happened to a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StorageEvent {
-    /// Its disk was added.
+    /// It was added; there is no disk yet.
     Added,
     /// It is gone.
     Removed,
-    /// Requests flow (again).
+    /// Requests flow (again), and there is a disk.
     Connected,
     /// The connection was lost.
     Disconnected,
@@ -393,8 +393,11 @@ impl Storage {
         if grown {
             self.resized(welcome.geometry);
         }
-        self.set_state(StorageState::Connected);
-        if !again {
+        if again {
+            self.set_state(StorageState::Connected);
+        } else {
+            // Those who wait for the storage want to hear of it when there is a disk.
+            self.status.lock().go(StorageState::Connected);
             self.add_disk(welcome.geometry);
         }
     }
