@@ -187,7 +187,8 @@ impl Backlog {
 }
 
 /// Submits `io` to `set`, or does what the device cannot do itself.
-fn serve(set: &Set, io: IoBox) {
+fn serve(set: &Set, mut io: IoBox) {
+    io.wait();
     if let (true, Command::WriteZeroes { no_unmap }) = (io.is_emulated(), io.command) {
         let (sector, bytes) = io.place();
         let zeroed = set

@@ -217,13 +217,16 @@ impl Export {
         &self.name
     }
 
-    /// Returns whether clients that come in at `listener` may ask for it.
+    /// Returns whether clients that come in at `listener` may ask for it. While it is being removed
+    /// it does not know any more, and they may: they are told so.
     pub(super) fn listens_at(&self, listener: &Arc<Listener>) -> bool {
-        self.inner
-            .lock()
-            .uses
-            .iter()
-            .any(|place| Arc::ptr_eq(place.listener(), listener))
+        let inner = self.inner.lock();
+
+        inner.removing
+            || inner
+                .uses
+                .iter()
+                .any(|place| Arc::ptr_eq(place.listener(), listener))
     }
 
     /// Returns the size of the device in sectors, as of the last look at it.

@@ -66,6 +66,8 @@ pub(super) struct Io {
     flush: bool,
     /// Whether the device has to be spared the command, which it does not know.
     emulated: bool,
+    /// Whether it was submitted in a way that may wait.
+    patient: bool,
     /// The connection that gets it back from the block layer.
     mailbox: Arc<Mailbox>,
     /// Who submits it if that may have to wait.
@@ -91,6 +93,7 @@ impl Io {
             pages: KVec::new(),
             flush: false,
             emulated: false,
+            patient: false,
             mailbox: mailbox.clone(),
             backlog: backlog.clone(),
             next: None,
@@ -108,6 +111,7 @@ impl Io {
         self.cost = request.cost();
         self.status = Status::Ok;
         self.emulated = false;
+        self.patient = false;
         self.flush = matches!(request, Request::WriteZeroes { fua: true, .. });
     }
 
@@ -149,13 +153,19 @@ impl Io {
         self.emulated
     }
 
+    /// Notes that it is submitted in a way that may wait.
+    pub(super) fn wait(&mut self) {
+        self.patient = true;
+    }
+
     /// Changes the request to what has to be done next, given how the device ended it; returns
     /// whether there is such a thing.
     fn go_on(&mut self, status: BlockStatus) -> bool {
         let zeroes = matches!(self.command, Command::WriteZeroes { .. });
 
         match status {
-            BlockStatus::Again => true,
+            // Also what a device says that cannot be asked not to wait.
+            BlockStatus::Again | BlockStatus::NotSupported if !self.patient => true,
             BlockStatus::NotSupported if zeroes && !self.emulated => {
                 self.emulated = true;
                 true

@@ -84,8 +84,9 @@ impl Serving {
                 Some(len) => bytes += len,
                 None => return Ok(After::Rest),
             }
+            // Every byte is a sign of life, or a slow client would be taken for a dead one.
+            connection.link.hear(connection.registry.clock.now());
         }
-        connection.link.hear(connection.registry.clock.now());
         Ok(After::Again)
     }
 
@@ -104,7 +105,6 @@ impl Serving {
             return Ok(None);
         };
 
-        connection.link.hear(connection.registry.clock.now());
         if header.stamp != self.stamp() {
             return Err(End::Violation("frame of another epoch or generation"));
         }
