@@ -69,13 +69,17 @@ check-kdir:
 kernel-tree:
 	LLVM=$(LLVM) scripts/kernel-tree --kernel $(KVER)
 
-# Installs what was built, and builds nothing: this part is run as root.
+# Installs what was built, and builds nothing: this part is run as root. The
+# key that signs the distribution's modules is not here; a tree without
+# System.map leaves depmod to us, and what goes into a package needs none.
 .PHONY: install
 install: check-kdir
 	@for file in drivers/block/dst/dst.ko $(dstctl); do \
 		[ -e $$file ] || { echo "$$file is not built yet: run make first" >&2; exit 1; }; \
 	done
-	+$(kbuild) modules_install $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
+	+$(kbuild) modules_install $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
+		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
+	$(if $(DESTDIR),,depmod $(file <$(KDIR)/include/config/kernel.release))
 	install -D -m 755 $(dstctl) $(bindir)/dstctl
 	install -d $(docdir)
 	install -m 644 README.md COPYING Documentation/netlink/specs/dst.yaml $(docdir)/
