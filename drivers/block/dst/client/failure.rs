@@ -84,11 +84,19 @@ impl Failure {
         .ok()
     }
 
-    /// Returns the failure as the reason not to add a storage.
-    pub(super) fn refusal(&self) -> Refusal {
-        match self.text().as_deref().map(|text| text.to_str()) {
-            Some(Ok(text)) => Refusal::new(self.error, fmt!("{text}")),
-            _ => Refusal::new(self.error, fmt!("{}", self.cause.text())),
+    /// Returns the failure as the reason not to add a storage of `export`.
+    pub(super) fn refusal(&self, export: &str) -> Refusal {
+        let text = self.text();
+        let text = match text.as_deref().map(|text| text.to_str()) {
+            Some(Ok(text)) => text,
+            _ => self.cause.text(),
+        };
+
+        match self.cause {
+            Cause::Refused(_) | Cause::Bye(_) => {
+                Refusal::new(self.error, fmt!("export {export}: {text}"))
+            }
+            _ => Refusal::new(self.error, fmt!("{text}")),
         }
     }
 }
@@ -104,6 +112,8 @@ fn error(cause: Cause) -> Error {
             Status::Version | Status::Feature => errno::EPROTONOSUPPORT.into(),
             Status::Identity => errno::ESTALE.into(),
             Status::Resource => ENOMEM,
+            // The answer makes no sense, so it is not DST that listens there.
+            Status::Invalid => errno::EPROTO.into(),
             Status::Gone | Status::Stale => errno::ECONNABORTED.into(),
             _ => EIO,
         },

@@ -437,7 +437,7 @@ impl Storage {
                 && status.tries >= self.config.addresses.len();
 
             if over {
-                status.first = First::Failed(failure.refusal());
+                status.first = First::Failed(failure.refusal(self.export()));
             }
             over
         };
