@@ -30,8 +30,9 @@ class Bed:
             self.complaints_before[machine] = len(machine.complaints())
             machine.call("leftovers.mark", text=self.test)
             machine.call("leftovers.forget_leaks")
-            for index in range(len(machine.disks)):
-                machine.run("blkdiscard", "-f", machine.disk(index))
+            for index, disk in enumerate(machine.disks):
+                disk.erase()
+                machine.run("blockdev", "--flushbufs", machine.disk(index))
             if load:
                 machine.dst.load()
         return [machine for _, machine in taken]
@@ -69,6 +70,7 @@ class Bed:
             machine.call("leftovers.let_go")
             if machine.dst.loaded:
                 machine.dst.clear()
+                machine.call("leftovers.let_go")  # what exports have held
                 machine.dst.unload()
             problems += [
                 f"{machine.name}: left behind: {what}"

@@ -95,14 +95,15 @@ class Dst:
         """Everything about an export."""
         return self.json("export", "show", name)
 
-    def wait_state(self, name: str, state: str, timeout: float = 20) -> None:
-        """Wait until a storage is in a state."""
+    def wait_state(self, name: str, state: str, timeout: float = 20, epoch: int = 0) -> None:
+        """Wait until a storage is in a state, in an epoch or a later one."""
         self.machine.wait(
-            "files.content_is",
+            "objects.storage_is",
             timeout,
-            f"storage {name} is {state}",
-            path=f"/sys/block/dst-{name}/dst/state",
-            text=state,
+            f"storage {name} is {state} in epoch {epoch}",
+            name=name,
+            state=state,
+            epoch=epoch,
         )
 
     # The end.

@@ -4,6 +4,7 @@
 import abc
 import base64
 import dataclasses
+import os
 import pathlib
 import shlex
 import signal
@@ -93,6 +94,11 @@ class Disk:
         with open(path, "wb") as file:
             file.truncate(size)
         return cls(path, size)
+
+    def erase(self) -> None:
+        """Make it empty again, behind the back of the machine that has it."""
+        os.truncate(self.path, 0)
+        os.truncate(self.path, self.size)
 
 
 class Machine(abc.ABC):

@@ -17,10 +17,11 @@ class RemoteSocket:
         self.channel = channel
         self.number = number
         self.timeout = timeout
+        self.open = True
 
     @staticmethod
-    def _ask(channel: Channel, call: str, timeout: float, **args: Any) -> Any:
-        return channel.call("socket", timeout + MARGIN, call=call, args=args)
+    def _ask(channel: Channel, call: str, patience: float, **args: Any) -> Any:
+        return channel.call("socket", patience + MARGIN, call=call, args=args)
 
     @classmethod
     def connect(cls, channel: Channel, host: str, port: int, timeout: float) -> "RemoteSocket":
@@ -66,7 +67,9 @@ class RemoteSocket:
 
     def close(self, reset: bool = False) -> None:
         """Close it, politely or by a reset."""
-        self._ask(self.channel, "close", 5, number=self.number, reset=reset)
+        if self.open:
+            self.open = False
+            self._ask(self.channel, "close", 5, number=self.number, reset=reset)
 
     def shutdown(self) -> None:
         """Say that nothing more will be sent."""

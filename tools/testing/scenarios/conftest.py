@@ -115,10 +115,12 @@ def bed(request: pytest.FixtureRequest, pool: Pool, flavour: Flavour) -> Iterato
     yield machines
     failed = request.node.stash.get(FAILED, False)
     problems = machines.finish(failed)
-    if problems or failed:
-        names = ", ".join(str(machine.run_dir) for _, machine in machines.used)
-        problems.append(f"logs: {names}")
-        pytest.fail("\n".join(problems), pytrace=False)
+    names = "\n".join(str(machine.run_dir) for _, machine in machines.used)
+    request.node.add_report_section("teardown", "logs", names)
+    if failed:
+        print("\n".join([*problems, "logs:", names]))
+    elif problems:
+        pytest.fail("\n".join([*problems, "logs:", names]), pytrace=False)
 
 
 @pytest.fixture

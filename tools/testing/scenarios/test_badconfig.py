@@ -61,8 +61,8 @@ STORAGES = {
     "nobody answers": Case("add new 10.77.0.250 --timeout 1s", 6, "", "10.77.0.250"),
     "no such export": Case("add new {host}", 7, "no-such-export", "new"),
     "export is read-only": Case("add new {host} --export readonly", 7, "read-only", "readonly"),
-    "not let in": Case("add new {host} --export private", 7, "not-permitted", "private"),
-    "may only read": Case("add new {host} --export looking", 7, "", "looking"),
+    "not let in": Case("add new {host} --export private", 7, "not-permitted", "{host}"),
+    "may only read": Case("add new {host} --export looking", 7, "not-permitted", "{host}"),
     "another identity": Case(
         "add new {host} --export taken --uuid 00000000-0000-0000-0000-000000000001",
         7,

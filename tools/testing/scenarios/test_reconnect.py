@@ -44,8 +44,7 @@ def test_a_reset_connection(disk: str, server: Machine, client: Machine) -> None
     for epoch in range(2, 7):
         side = client if epoch % 2 else server
         side.run("ss", "-tK", f"sport = :{PORT} or dport = :{PORT}")
-        client.wait("files.number_at_least", 20, path="/sys/block/dst-disk/dst/epoch", least=epoch)
-        client.dst.wait_state("disk", "connected")
+        client.dst.wait_state("disk", "connected", epoch=epoch)
     assert job.wait(120).rc == 0
     counters = client.dst.show("disk")["counters"]
     assert counters["errors"] == 0 and counters["reconnects"] >= 5
@@ -179,7 +178,7 @@ def test_a_vanished_client_is_forgotten(
     client.dst.ctl("del", "disk")
     client.dst.attach("disk", server)
     client.kill()
-    server.wait("exports.no_connections", 30, name="disk")
+    server.wait("objects.no_connections", 30, name="disk")
     client.boot()
     client.dst.load()
     client.dst.attach("disk", server)

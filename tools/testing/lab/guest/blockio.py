@@ -120,6 +120,8 @@ def attempt(path: str, operation: str, sector: int, count: int, seed: int = 0) -
             else:
                 raise ValueError(operation)
     except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            return "EOPNOTSUPP"  # has two names in Python
         return errno.errorcode.get(error.errno or 0, str(error.errno))
     return ""
 

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Predicates about storages and exports, told by dstctl."""
+
+import json
+import subprocess
+from typing import Any
+
+
+def show(*words: str) -> dict[str, Any]:
+    """Everything about an object."""
+    result = subprocess.run(
+        ["/machine/bin/dstctl", "--json", *words], stdout=subprocess.PIPE, check=True
+    )
+    return json.loads(result.stdout)
+
+
+def no_connections(name: str) -> bool:
+    """Whether nobody is connected to an export."""
+    return show("export", "show", name)["connections"] == 0
+
+
+def storage_is(name: str, state: str, epoch: int = 0) -> bool:
+    """Whether a storage is in a state, and its session in an epoch or a later one."""
+    storage = show("show", name)
+    return storage["state"] == state and (storage["epoch"] or 0) >= epoch
+
+
+def storage_resent(name: str, pages: int) -> bool:
+    """Whether a storage has sent that many pages again."""
+    return show("show", name)["counters"]["resent"] >= pages
