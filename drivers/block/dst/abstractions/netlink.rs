@@ -111,15 +111,6 @@ impl<'a> Attribute<'a> {
         self.array().map(u8::from_ne_bytes)
     }
 
-    /// Returns a number of 16 bits.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if the payload is of another length.
-    pub(crate) fn u16(&self) -> Result<u16> {
-        self.array().map(u16::from_ne_bytes)
-    }
-
     /// Returns a number of 32 bits.
     ///
     /// # Errors
@@ -127,17 +118,6 @@ impl<'a> Attribute<'a> {
     /// `EINVAL` if the payload is of another length.
     pub(crate) fn u32(&self) -> Result<u32> {
         self.array().map(u32::from_ne_bytes)
-    }
-
-    /// Returns a number that takes 32 or 64 bits, like `nla_get_uint()`.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if the payload is of another length.
-    pub(crate) fn uint(&self) -> Result<u64> {
-        self.u32()
-            .map(u64::from)
-            .or_else(|_| self.array().map(u64::from_ne_bytes))
     }
 
     /// Returns a string without its final zero.

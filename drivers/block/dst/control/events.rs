@@ -17,7 +17,10 @@ use crate::{
         StorageEvent, //
     },
     server::{
-        config::SessionInfo,
+        config::{
+            ExportInfo,
+            SessionInfo, //
+        },
         export::Export,
         registry::{
             self,
@@ -130,12 +133,15 @@ impl Events {
 
     /// Tells what happened to `export`.
     pub(super) fn export(&self, event: Event, export: &Export) {
-        let Ok(info) = export.info() else {
-            return;
-        };
+        if let Ok(info) = export.info() {
+            self.export_info(event, &info);
+        }
+    }
 
+    /// Tells what happened to the export that `info` is about.
+    pub(super) fn export_info(&self, event: Event, info: &ExportInfo) {
         self.send(event, uapi::DST_CMD_EXPORT_NTF, |message, event| {
-            netlink::export::put_event(message, event, &info)
+            netlink::export::put_event(message, event, info)
         });
     }
 

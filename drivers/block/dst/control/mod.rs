@@ -25,7 +25,9 @@ use crate::{
     server::{
         config::{
             ExportChange,
-            ExportConfig, //
+            ExportConfig,
+            ExportInfo,
+            ExportState, //
         },
         Server, //
     }, //
@@ -77,10 +79,19 @@ impl Control {
     /// Those of [`Server::remove_export`].
     fn remove_export(&self, name: &CStr, force: bool) -> refusal::Result {
         let export = self.server.get(name)?;
+        // Afterwards there is not much left to tell.
+        let last = export.info()?;
 
         self.server.remove_export(name, force)?;
         self.exports.hide(&export);
-        self.events.export(Event::Removed, &export);
+        self.events.export_info(
+            Event::Removed,
+            &ExportInfo {
+                state: ExportState::Removing,
+                sessions: 0,
+                ..last
+            },
+        );
         Ok(())
     }
 
