@@ -22,7 +22,10 @@ use core::{
 };
 use kernel::{
     error::from_err_ptr,
-    fmt,
+    fmt::{
+        self,
+        Write as _, //
+    },
     prelude::*,
     str::{
         CString,
@@ -85,14 +88,17 @@ unsafe impl<T: Send + Sync + 'static> Host for OfClass<T> {
 /// The text of an attribute that is being shown: at most a page, what is beyond is cut off.
 pub(crate) struct Text<'a>(Formatter<'a>);
 
-impl fmt::Write for Text<'_> {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.0.write_str(s)
+impl Text<'_> {
+    /// Adds a line.
+    pub(crate) fn line(&mut self, line: fmt::Arguments<'_>) {
+        // What does not fit is meant to be lost.
+        let _ = self.0.write_fmt(line);
+        let _ = self.0.write_char('\n');
     }
 }
 
 /// Shows an attribute. It may sleep.
-pub(crate) type Show<T> = fn(&T, &mut Text<'_>) -> fmt::Result;
+pub(crate) type Show<T> = fn(&T, &mut Text<'_>) -> Result;
 
 /// Changes an attribute to a text that has no newline at its end. It may sleep.
 pub(crate) type Store<T> = fn(&T, &str) -> Result;
@@ -390,10 +396,10 @@ unsafe extern "C" fn show_callback<H: Host>(
     let room = page.len();
     let mut text = Text(Formatter::new(page));
 
-    // What does not fit is cut off.
-    let _ = (attribute.show)(object, &mut text);
-
-    text.0.bytes_written().min(room) as isize
+    match (attribute.show)(object, &mut text) {
+        Ok(()) => text.0.bytes_written().min(room) as isize,
+        Err(error) => error.to_errno() as isize,
+    }
 }
 
 /// # Safety

@@ -26,10 +26,6 @@ use crate::{
     }, //
 };
 use kernel::{
-    fmt::{
-        self,
-        Write as _, //
-    },
     new_mutex,
     prelude::*,
     sync::{
@@ -92,24 +88,24 @@ lines! {
 }
 
 /// Shows the addresses that the export listens on.
-fn listen(export: &Export, text: &mut Text<'_>) -> fmt::Result {
-    let info = export.info().map_err(|_| fmt::Error)?;
+fn listen(export: &Export, text: &mut Text<'_>) -> Result {
+    let info = export.info()?;
 
-    info.listen
-        .iter()
-        .try_for_each(|address| text.write_fmt(fmt!("{}\n", address)))
+    for address in info.listen {
+        text.line(fmt!("{}", address));
+    }
+    Ok(())
 }
 
 /// Shows the rules that let clients in.
-fn allow(export: &Export, text: &mut Text<'_>) -> fmt::Result {
-    let info = export.info().map_err(|_| fmt::Error)?;
+fn allow(export: &Export, text: &mut Text<'_>) -> Result {
+    let info = export.info()?;
 
-    info.rules.iter().try_for_each(|rule| {
-        core::fmt::Write::write_fmt(
-            text,
-            format_args!("{} {}\n", rule.prefix, access(rule.rights)),
-        )
-    })
+    for rule in info.rules {
+        // `fmt!` does not take types of code that knows nothing of the kernel.
+        text.line(format_args!("{} {}", rule.prefix, access(rule.rights)));
+    }
+    Ok(())
 }
 
 /// Returns a word for a state.

@@ -32,10 +32,11 @@ pub(super) use export::Exports;
 macro_rules! lines {
     ($object:ty, $info:ident: $($attribute:ident => $value:expr;)*) => {$(
         #[doc = concat!("Shows the attribute `", stringify!($attribute), "`.")]
-        fn $attribute(object: &$object, text: &mut Text<'_>) -> fmt::Result {
-            let $info = object.info().map_err(|_| fmt::Error)?;
+        fn $attribute(object: &$object, text: &mut Text<'_>) -> Result {
+            let $info = object.info()?;
 
-            text.write_fmt(fmt!("{}\n", $value))
+            text.line(fmt!("{}", $value));
+            Ok(())
         }
     )*};
 }

@@ -8,11 +8,7 @@ use crate::abstractions::attributes::{
     OfClass,
     Text, //
 };
-use core::fmt::Write as _;
-use kernel::{
-    fmt,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 attribute_group! {
     /// The attributes of the pool.
@@ -25,8 +21,9 @@ attribute_group! {
 }
 
 /// Shows the number of threads.
-fn threads(control: &Control, text: &mut Text<'_>) -> fmt::Result {
-    writeln!(text, "{}", control.pool.stats().threads)
+fn threads(control: &Control, text: &mut Text<'_>) -> Result {
+    text.line(fmt!("{}", control.pool.stats().threads));
+    Ok(())
 }
 
 /// Changes the number of threads.
@@ -37,21 +34,25 @@ fn set_threads(control: &Control, text: &str) -> Result {
 }
 
 /// Shows how many threads there may be.
-fn threads_limit(control: &Control, text: &mut Text<'_>) -> fmt::Result {
-    writeln!(text, "{}", control.pool.limit())
+fn threads_limit(control: &Control, text: &mut Text<'_>) -> Result {
+    text.line(fmt!("{}", control.pool.limit()));
+    Ok(())
 }
 
 /// Shows how many threads run a job.
-fn busy(control: &Control, text: &mut Text<'_>) -> fmt::Result {
-    writeln!(text, "{}", control.pool.stats().busy)
+fn busy(control: &Control, text: &mut Text<'_>) -> Result {
+    text.line(fmt!("{}", control.pool.stats().busy));
+    Ok(())
 }
 
 /// Shows how many jobs wait for a thread.
-fn queued(control: &Control, text: &mut Text<'_>) -> fmt::Result {
-    writeln!(text, "{}", control.pool.stats().queued)
+fn queued(control: &Control, text: &mut Text<'_>) -> Result {
+    text.line(fmt!("{}", control.pool.stats().queued));
+    Ok(())
 }
 
 /// Shows how many jobs were run.
-fn jobs(control: &Control, text: &mut Text<'_>) -> fmt::Result {
-    writeln!(text, "{}", control.pool.stats().jobs)
+fn jobs(control: &Control, text: &mut Text<'_>) -> Result {
+    text.line(fmt!("{}", control.pool.stats().jobs));
+    Ok(())
 }

@@ -18,13 +18,7 @@ use crate::{
     client::Storage,
     proto::access::Rights, //
 };
-use kernel::{
-    fmt::{
-        self,
-        Write as _, //
-    },
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 attribute_group! {
     /// The attributes that the disk of a storage has.
@@ -91,18 +85,20 @@ lines! {
 }
 
 /// Shows the name of the export.
-fn export(storage: &Storage, text: &mut Text<'_>) -> fmt::Result {
-    text.write_fmt(fmt!("{}\n", storage.export()))
+fn export(storage: &Storage, text: &mut Text<'_>) -> Result {
+    text.line(fmt!("{}", storage.export()));
+    Ok(())
 }
 
 /// Shows what the server lets the storage do.
-fn may(storage: &Storage, text: &mut Text<'_>) -> fmt::Result {
-    let info = storage.info().map_err(|_| fmt::Error)?;
+fn may(storage: &Storage, text: &mut Text<'_>) -> Result {
+    let info = storage.info()?;
     let granted = match info.geometry {
         None => Rights::None,
         Some(geometry) if storage.read_only() || geometry.is_read_only() => Rights::ReadOnly,
         Some(_) => Rights::ReadWrite,
     };
 
-    text.write_fmt(fmt!("{}\n", access(granted)))
+    text.line(fmt!("{}", access(granted)));
+    Ok(())
 }
