@@ -116,7 +116,8 @@ impl Bio {
         let mut segments = Segments {
             bio: self,
             index: iter.bi_idx as usize,
-            done: iter.bi_bvec_done as usize,
+            // SAFETY: By the type invariants, the pointer is valid.
+            done: unsafe { bindings::bio_segment_done(self.0.as_ptr()) } as usize,
             left: iter.bi_size as usize,
         };
 

@@ -12,6 +12,7 @@ mod bindings;
 
 pub(crate) mod address;
 pub(crate) mod attributes;
+pub(crate) mod barrier;
 pub(crate) mod bdev;
 pub(crate) mod bio;
 pub(crate) mod bio_set;

@@ -18,6 +18,7 @@ mod stage;
 mod worker;
 
 use crate::abstractions::{
+    barrier::smp_mb,
     kthread::Thread,
     lock::{
         new_spinlock_irq,
@@ -36,7 +37,6 @@ use kernel::{
             Relaxed,
             Release, //
         },
-        barrier::smp_mb,
         new_condvar,
         new_mutex,
         Arc,

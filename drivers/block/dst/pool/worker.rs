@@ -8,15 +8,13 @@ use super::{
     Pool, //
 };
 use crate::abstractions::{
+    barrier::smp_mb,
     kthread::Current,
     memory::NoIoScope, //
 };
 use kernel::{
     list::ListArc,
-    sync::{
-        atomic::Relaxed,
-        barrier::smp_mb, //
-    }, //
+    sync::atomic::Relaxed, //
 };
 
 /// Once in so many turns a thread looks for jobs of the others before its own.

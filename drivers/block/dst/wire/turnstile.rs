@@ -2,6 +2,7 @@
 
 //! One at a time, and nobody waits.
 
+use crate::abstractions::barrier;
 use kernel::{
     new_mutex,
     prelude::*,
@@ -11,7 +12,6 @@ use kernel::{
             Full,
             Relaxed, //
         },
-        barrier,
         Mutex, //
     }, //
 };

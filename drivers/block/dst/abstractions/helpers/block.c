@@ -17,6 +17,15 @@ unsigned int dstblk_helper_disk_openers(struct gendisk *disk)
 	return disk_openers(disk);
 }
 
+/* How much of the current segment is done: the field has another name since 7.3. */
+unsigned int dstblk_helper_bio_segment_done(const struct bio *bio)
+{
+	if (!bio_has_data((struct bio *)bio))
+		return 0;
+	return mp_bvec_iter_offset(bio->bi_io_vec, bio->bi_iter) -
+	       bio->bi_io_vec[bio->bi_iter.bi_idx].bv_offset;
+}
+
 void dstblk_helper_bio_set_dev(struct bio *bio, struct block_device *bdev)
 {
 	bio_set_dev(bio, bdev);

@@ -18,6 +18,7 @@
 struct device *dstblk_helper_disk_to_dev(struct gendisk *disk);
 struct gendisk *dstblk_helper_dev_to_disk(struct device *dev);
 unsigned int dstblk_helper_disk_openers(struct gendisk *disk);
+unsigned int dstblk_helper_bio_segment_done(const struct bio *bio);
 void dstblk_helper_bio_set_dev(struct bio *bio, struct block_device *bdev);
 sector_t dstblk_helper_bdev_nr_sectors(struct block_device *bdev);
 unsigned int dstblk_helper_bdev_logical_block_size(struct block_device *bdev);
