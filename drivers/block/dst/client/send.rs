@@ -75,9 +75,8 @@ impl Connection {
             if outbox.is_empty() {
                 return;
             }
-            let more = outbox.room() == 0;
-
-            match outbox.send(&self.socket, more, |sending| self.sent(sending)) {
+            // More may follow, but nobody knows: what is here must not wait for it.
+            match outbox.send(&self.socket, false, |sending| self.sent(sending)) {
                 Ok(Sent::All) => self.note_tx(),
                 Ok(Sent::Blocked) => return,
                 Err(_) => {
