@@ -83,11 +83,11 @@ def leaks() -> str:
     """What kmemleak, if there is one, believes to be lost."""
     path = "/sys/kernel/debug/kmemleak"
     try:
-        # An object has to be seen unreferenced twice, some seconds apart.
+        # An object has to be five seconds old, and to be seen unreferenced twice.
+        time.sleep(5)
         for _ in range(2):
             with open(path, "w", encoding="utf-8") as file:
                 file.write("scan")
-            time.sleep(1)
         with open(path, encoding="utf-8") as file:
             return file.read()
     except OSError:
@@ -97,8 +97,9 @@ def leaks() -> str:
 def forget_leaks() -> None:
     """Let kmemleak ignore what is lost already."""
     try:
-        with open("/sys/kernel/debug/kmemleak", "w", encoding="utf-8") as file:
-            file.write("clear")
+        for command in "scan", "scan", "clear":
+            with open("/sys/kernel/debug/kmemleak", "w", encoding="utf-8") as file:
+                file.write(command)
     except OSError:
         pass
 
