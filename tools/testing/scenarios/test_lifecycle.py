@@ -65,8 +65,9 @@ def test_force_while_the_server_is_dead(
     client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
     server.kill()
     bed.reusable = False
-    client.sh("dd if=/dev/zero of=/mnt/disk/file bs=1M count=8 status=none")
-    syncing = client.spawn("sync", "-f", "/mnt/disk")
+    syncing = client.spawn(
+        "dd", "if=/dev/zero", "of=/mnt/disk/file", "bs=1M", "count=8", "conv=fsync"
+    )
     client.wait("stat.in_flight", device="dst-disk")
     client.dst.ctl("del", "disk", "--force", timeout=20)
     assert syncing.wait(30, check=False).rc != 0

@@ -19,12 +19,12 @@ def no_connections(name: str) -> bool:
     return show("export", "show", name)["connections"] == 0
 
 
+def export_busy(name: str) -> bool:
+    """Whether an export has accepted something and not completed it yet."""
+    return show("export", "show", name)["counters"]["in_flight"] > 0
+
+
 def storage_is(name: str, state: str, epoch: int = 0) -> bool:
     """Whether a storage is in a state, and its session in an epoch or a later one."""
     storage = show("show", name)
     return storage["state"] == state and (storage["epoch"] or 0) >= epoch
-
-
-def storage_resent(name: str, pages: int) -> bool:
-    """Whether a storage has sent that many pages again."""
-    return show("show", name)["counters"]["resent"] >= pages
