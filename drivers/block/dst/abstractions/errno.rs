@@ -32,6 +32,7 @@ macro_rules! declare {
 declare! {
     EADDRINUSE: "Address already in use.";
     EAFNOSUPPORT: "Address family not supported.";
+    ECANCELED: "Operation canceled.";
     ECONNABORTED: "Connection was aborted.";
     ECONNREFUSED: "Connection refused.";
     ECONNRESET: "Connection reset by peer.";

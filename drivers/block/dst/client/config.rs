@@ -73,6 +73,23 @@ impl StorageState {
     }
 }
 
+/// What happened to a storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StorageEvent {
+    /// It was added; there is no disk yet.
+    Added,
+    /// It is gone.
+    Removed,
+    /// Requests flow (again), and there is a disk.
+    Connected,
+    /// The connection was lost.
+    Disconnected,
+    /// It is in another state.
+    State,
+    /// The disk has another size.
+    Resized,
+}
+
 /// What there is to know about a storage now.
 pub(crate) struct StorageInfo {
     /// What it is doing.

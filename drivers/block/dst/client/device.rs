@@ -3,11 +3,9 @@
 //! How the disk of a storage comes and goes.
 
 use super::{
+    config::StorageEvent,
     state::First,
-    storage::{
-        Storage,
-        StorageEvent, //
-    }, //
+    storage::Storage, //
 };
 use crate::{
     abstractions::{

@@ -38,6 +38,7 @@ use crate::{
     proto, //
 };
 use config::StorageConfig;
+pub(crate) use config::StorageEvent;
 use core::ops::Deref;
 use kernel::{
     new_mutex,
@@ -49,10 +50,7 @@ use kernel::{
         SetOnce, //
     }, //
 };
-pub(crate) use storage::{
-    Storage,
-    StorageEvent, //
-};
+pub(crate) use storage::Storage;
 
 /// The operations of all disks of this module.
 static TABLE: SetOnce<Table<Storage>> = SetOnce::new();

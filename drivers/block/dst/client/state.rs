@@ -4,7 +4,10 @@
 
 use super::config::StorageState;
 use crate::{
-    abstractions::address::Address,
+    abstractions::{
+        address::Address,
+        errno::ECANCELED, //
+    },
     control::Refusal,
     proto::{
         geometry::Geometry,
@@ -17,6 +20,7 @@ use crate::{
     }, //
 };
 use kernel::{
+    prelude::*,
     str::CString,
     time::{
         Instant,
@@ -32,6 +36,21 @@ pub(super) enum First {
     Up,
     /// It was not, and the storage is of no use.
     Failed(Refusal),
+}
+
+impl First {
+    /// Nobody is going to know any more: the storage is being removed.
+    pub(super) fn give_up(&mut self) {
+        match self {
+            Self::Pending => {
+                *self = Self::Failed(Refusal::new(
+                    ECANCELED.into(),
+                    fmt!("It was removed before there was a connection"),
+                ));
+            }
+            Self::Up | Self::Failed(_) => (),
+        }
+    }
 }
 
 /// What is shown of the storage.

@@ -9,6 +9,7 @@
 use super::{
     config::{
         StorageConfig,
+        StorageEvent,
         StorageInfo,
         StorageState, //
     },
@@ -78,23 +79,6 @@ use kernel::{
 
 /// Requests for which there is always memory.
 const RESERVE: u16 = 64;
-
-/// What happened to a storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StorageEvent {
-    /// It was added; there is no disk yet.
-    Added,
-    /// It is gone.
-    Removed,
-    /// Requests flow (again), and there is a disk.
-    Connected,
-    /// The connection was lost.
-    Disconnected,
-    /// It is in another state.
-    State,
-    /// The disk has another size.
-    Resized,
-}
 
 /// See the module's documentation.
 #[pin_data]
@@ -201,9 +185,14 @@ impl Storage {
     /// Takes the storage away. Process context; sleeps, but never for the server.
     ///
     /// If `force`, what was asked for and not done fails. Otherwise it is done first if there is a
-    /// connection.
+    /// connection. Whoever waits for the disk is told not to. Does nothing if somebody else has
+    /// begun with it.
     pub(super) fn stop(&self, force: bool) {
-        self.set_state(StorageState::Removing);
+        if !self.set_state(StorageState::Removing) {
+            return;
+        }
+        self.status.lock().first.give_up();
+        self.settled.notify_all();
         if force || self.link().is_none() {
             self.give_up();
         }
@@ -331,10 +320,10 @@ impl Storage {
         })
     }
 
-    /// Changes the state, and tells of it if it is another one.
-    fn set_state(&self, state: StorageState) {
+    /// Changes the state, and tells of it if it is another one. Returns whether it is.
+    fn set_state(&self, state: StorageState) -> bool {
         if !self.status.lock().go(state) {
-            return;
+            return false;
         }
         self.observer.storage(
             self,
@@ -343,6 +332,7 @@ impl Storage {
                 _ => StorageEvent::State,
             },
         );
+        true
     }
 
     /// Notes that the keeper tries `address`.

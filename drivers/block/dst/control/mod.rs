@@ -108,6 +108,17 @@ impl Control {
         Ok(())
     }
 
+    /// Removes all storages by force. This sleeps.
+    fn remove_storages(&self) {
+        let mut kept = 0;
+
+        while let Some(storage) = self.client.nth(kept) {
+            if self.client.remove_storage(storage.name(), true).is_err() {
+                kept += 1;
+            }
+        }
+    }
+
     /// Changes the number of threads, and returns when it is that many. This sleeps.
     ///
     /// # Errors
@@ -136,6 +147,7 @@ impl Control {
 /// Fields are dropped in their order: first nobody can give commands or look at anything any more,
 /// then the storages and exports go, in the end the threads.
 pub(crate) struct Driver {
+    control: Arc<Control>,
     _family: Registration<Control>,
     _sysfs: sysfs::Registration,
     _pool: pool::Owner,
@@ -165,9 +177,17 @@ impl Driver {
         )?;
 
         Ok(Self {
+            control: control.clone(),
             _sysfs: sysfs::Registration::new(class, control.clone())?,
             _family: Registration::new(notifier, netlink::context(), control)?,
             _pool: pool,
         })
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // The family waits for commands, and commands wait for new storages.
+        self.control.remove_storages();
     }
 }
