@@ -108,14 +108,18 @@ impl Control {
         Ok(())
     }
 
-    /// Removes all storages by force. This sleeps.
-    fn remove_storages(&self) {
+    /// Removes everything by force. This sleeps.
+    fn remove_all(&self) {
         let mut kept = 0;
 
         while let Some(storage) = self.client.nth(kept) {
             if self.client.remove_storage(storage.name(), true).is_err() {
                 kept += 1;
             }
+        }
+        for export in self.server.exports().into_iter().flatten() {
+            // What remains goes with the server.
+            let _ = self.remove_export(export.name(), true);
         }
     }
 
@@ -187,7 +191,8 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // The family waits for commands, and commands wait for new storages.
-        self.control.remove_storages();
+        // As long as there is the family, whoever listens hears of it; and commands that it would
+        // have to wait for end.
+        self.control.remove_all();
     }
 }
