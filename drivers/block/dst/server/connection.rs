@@ -54,6 +54,7 @@ use crate::{
 
 use super::{
     greeting::{
+        refuse,
         wait,
         Greeting, //
     },
@@ -378,16 +379,35 @@ impl State {
         };
 
         self.report(connection, &end);
-        if let (End::Cut(cut), Some(stamp)) = (&end, self.stamp()) {
-            if let Some(reason) = cut.status() {
-                // If the client does not get to know, it finds out by itself.
-                if channel.push_bare(Header::bye(stamp, reason, 0)) {
-                    let _ = channel.send();
-                }
-            }
-        }
+        self.tell(&mut channel, &end);
         connection.link.set_stage(Stage::Closing);
         channel.socket.shutdown();
+    }
+
+    /// Tells the client why the connection ends, if it does not know. If this does not reach it, it
+    /// finds out by itself.
+    fn tell(&self, channel: &mut Channel, end: &End) {
+        let denial = match end {
+            End::Cut(cut) => match cut.status() {
+                Some(status) => Denial {
+                    status,
+                    text: cut.text(),
+                },
+                None => return,
+            },
+            End::Denied(denial) => *denial,
+            End::Bye | End::Fault(_) | End::Violation(_) | End::Failed(_) => return,
+        };
+        // Whether it is told or not: this is the end.
+        let _ = match &self.phase {
+            // A hello that was not understood far enough to be answered, or was answered.
+            Phase::Greeting(_) | Phase::Gone => return,
+            Phase::Fenced(admission, _) => refuse(channel, admission.stamp, &denial),
+            Phase::Serving(serving) => {
+                channel.push_bare(Header::bye(serving.stamp(), denial.status, 0));
+                channel.send()
+            }
+        };
     }
 
     /// Says in the log why a connection ends.

@@ -100,7 +100,7 @@ fn admit(connection: &Connection, hello: &Hello<'_>) -> Result<Admission, Denial
 }
 
 /// Tells the client that it is not let in.
-fn refuse(channel: &mut Channel, stamp: Stamp, denial: &Denial) -> Result<(), End> {
+pub(super) fn refuse(channel: &mut Channel, stamp: Stamp, denial: &Denial) -> Result<(), End> {
     let header = Header::answer(Opcode::Hello, Handle::NONE, stamp, denial.status);
 
     if channel.push(header, |buffer| {

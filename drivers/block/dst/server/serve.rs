@@ -146,6 +146,8 @@ impl Serving {
 
         let after = batch(|| self.receive(connection, channel))?;
 
+        // Fast devices are done by now.
+        self.reap(connection);
         self.answer(channel)?;
         Ok(after)
     }
