@@ -38,9 +38,10 @@ def threads() -> list[str]:
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-                name = file.read().strip()
-            if name.startswith("dst") and not os.path.exists(f"/proc/{pid}/exe"):
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                name, rest = file.read().partition("(")[2].rpartition(")")[::2]
+            # All kernel threads are children of kthreadd.
+            if name.startswith("dst") and rest.split()[1] == "2":
                 found.append(name)
         except OSError:
             continue
