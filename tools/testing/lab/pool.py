@@ -29,7 +29,7 @@ class Spec:
     disks: tuple[int, ...] = ()
     cards: int = 1
     memory: str = "1G"
-    mtu: int = 1500
+    mtu: int | None = None
 
 
 class Pool:
@@ -85,7 +85,7 @@ class Pool:
             board=self.board,
             cards=spec.cards,
             memory=spec.memory,
-            mtu=spec.mtu,
+            mtu=spec.mtu or flavour.mtu,
             paths=paths,
         )
         machine.disks = [

@@ -20,7 +20,7 @@ import select
 import socket
 import time
 
-LARGEST = 16384
+LARGEST = 65536
 # Packets taken from one socket before the next one gets its turn.
 BATCH = 128
 # First byte of a frame that may be corrupted: leave the Ethernet header alone.
