@@ -257,12 +257,11 @@ impl Set {
         // INVARIANT: The operation is counted before its first bio is submitted.
         self.active.add(1, Relaxed);
 
-        let raw = KBox::into_raw(operation);
+        // INVARIANT: The operation was just given up by its box, and the share of `left` that it
+        // began with belongs to the submission.
         let submission = Submission {
             set: self,
-            // SAFETY: The operation was just given up by its box, and is not freed before `left`
-            // is 0, which it is not before the call of `finish()` below.
-            operation: unsafe { &*raw },
+            operation: NonNull::from(KBox::leak(operation)),
             opf: command.opf(),
             wait,
         };
@@ -270,20 +269,20 @@ impl Set {
             true => submission.submit_pages(sector, bytes),
             false => submission.submit_bare(sector, bytes),
         };
-
-        if submitted == Submitted::Nothing {
-            // INVARIANT: There are no bios.
-            self.active.fetch_sub(1, Full);
-            // SAFETY: This is the pointer that the box gave up, and no bio refers to it.
-            return Err(unsafe { KBox::from_raw(raw) });
-        }
-
+        let operation = submission.operation;
         let status = match submitted {
+            Submitted::Nothing => {
+                // INVARIANT: There are no bios.
+                self.active.fetch_sub(1, Full);
+                // SAFETY: The pointer is that of a box, and no bio has it.
+                return Err(unsafe { KBox::from_raw(operation.as_ptr()) });
+            }
             Submitted::Part => BlockStatus::Again,
-            Submitted::Nothing | Submitted::All => BlockStatus::Ok,
+            Submitted::All => BlockStatus::Ok,
         };
-        // SAFETY: This is the share of `left` that the operation began with.
-        unsafe { finish::<T>(NonNull::from(submission.operation), status.to_raw()) };
+
+        // SAFETY: This is the share of the submission, which is not used any more.
+        unsafe { finish(operation, status.to_raw()) };
         Ok(())
     }
 }
@@ -316,19 +315,31 @@ enum Submitted {
 }
 
 /// An operation that is being submitted.
+///
+/// # Invariants
+///
+/// `operation` is the pointer of a box, valid for reads, and one share of its `left` belongs to the
+/// submission.
 struct Submission<'a, T> {
     set: &'a Set,
-    operation: &'a Operation<T>,
+    operation: NonNull<Operation<T>>,
     opf: bindings::blk_opf_t,
     wait: Wait,
 }
 
 impl<T: Owner> Submission<'_, T> {
+    /// Returns the operation.
+    fn operation(&self) -> &Operation<T> {
+        // SAFETY: By the type invariants, the pointer is valid, and stays so as long as there is
+        // the share. Nobody has an exclusive reference before the last share is gone.
+        unsafe { self.operation.as_ref() }
+    }
+
     /// Submits bios that move `bytes` bytes from or to the pages.
     fn submit_pages(&self, mut sector: u64, bytes: u64) -> Submitted {
         let most = self.most_pages();
         let mut left = bytes;
-        let mut pages = self.operation.pages();
+        let mut pages = self.operation().pages();
         let mut submitted = Submitted::Nothing;
 
         while left > 0 {
@@ -340,7 +351,7 @@ impl<T: Owner> Submission<'_, T> {
 
             if !add_pages(bio, now, len) {
                 // Not for bios that have room for all of them; then it is an error, not silence.
-                self.operation.note(BlockStatus::Io.to_raw());
+                self.operation().note(BlockStatus::Io.to_raw());
             }
             self.submit(bio);
             submitted = Submitted::Part;
@@ -405,7 +416,7 @@ impl<T: Owner> Submission<'_, T> {
             let bio = bio.as_ptr();
 
             (*bio).bi_iter.bi_sector = sector;
-            (*bio).bi_private = ptr::from_ref(self.operation).cast_mut().cast();
+            (*bio).bi_private = self.operation.as_ptr().cast();
             (*bio).bi_end_io = Some(end_io::<T>);
         }
         Some(bio)
@@ -413,7 +424,7 @@ impl<T: Owner> Submission<'_, T> {
 
     /// Submits a bio of [`Self::bio`].
     fn submit(&self, bio: NonNull<bindings::bio>) {
-        self.operation.left.add(1, Relaxed);
+        self.operation().left.add(1, Relaxed);
         // SAFETY: The bio is complete and ours to submit. What it refers to, the operation, its
         // pages and the device, is there until it has ended.
         unsafe { bindings::submit_bio(bio.as_ptr()) };

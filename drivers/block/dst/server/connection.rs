@@ -360,10 +360,10 @@ impl State {
             if info.connections == 1 {
                 if registry.may_log() {
                     pr_info!(
-                        "export {}: {} ({}) attached\n",
+                        "export {}: client {} attached from {}\n",
                         export.name(),
-                        link.peer(),
-                        &*info.client
+                        &*info.client,
+                        link.peer()
                     );
                 }
                 registry.tell(SessionEvent::Connected, &info);
