@@ -344,14 +344,15 @@ impl<T: Owner> Submission<'_, T> {
 
         while left > 0 {
             let (now, rest) = pages.split_at(pages.len().min(most));
+            let len = left.min(now.len() as u64 * PAGE_SIZE as u64);
             let Some(bio) = self.bio(sector, now.len()) else {
                 return submitted;
             };
-            let len = left.min(now.len() as u64 * PAGE_SIZE as u64);
 
-            if !add_pages(bio, now, len) {
-                // Not for bios that have room for all of them; then it is an error, not silence.
-                self.operation().note(BlockStatus::Io.to_raw());
+            if len == 0 || !add_pages(bio, now, len) {
+                // This does not happen: the bio has room for all pages, and there are enough of
+                // them. If it does it is an error, not silence.
+                return self.give_up(bio);
             }
             self.submit(bio);
             submitted = Submitted::Part;
@@ -359,6 +360,14 @@ impl<T: Owner> Submission<'_, T> {
             left -= len;
             pages = rest;
         }
+        Submitted::All
+    }
+
+    /// Ends the operation with an error instead of submitting `bio`.
+    fn give_up(&self, bio: NonNull<bindings::bio>) -> Submitted {
+        self.operation().note(BlockStatus::Io.to_raw());
+        // SAFETY: The bio is ours and was not submitted.
+        unsafe { bindings::bio_put(bio.as_ptr()) };
         Submitted::All
     }
 
