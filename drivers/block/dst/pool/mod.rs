@@ -15,6 +15,8 @@
 mod job;
 mod slot;
 mod stage;
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
 mod worker;
 
 use crate::abstractions::{

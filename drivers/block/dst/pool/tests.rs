@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of the pool with real threads. They run when the module is loaded into a kernel with
+//! KUnit.
+
+use super::*;
+use crate::abstractions::kthread::Thread;
+use kernel::{
+    sync::atomic::Full,
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+/// How long something may take that is certain to happen.
+const DEADLINE_MS: i64 = 10_000;
+
+/// For how long the pool is under load in tests that need that.
+const LOAD_MS: i64 = 150;
+
+/// Work that notes what becomes of it.
+struct Probe {
+    /// What it has been asked for so far, and what it had been when it last ran.
+    asked: Atomic<u64>,
+    seen: Atomic<u64>,
+    runs: Atomic<u64>,
+    /// Whether it runs, and whether it was seen to run twice at once.
+    running: Atomic<bool>,
+    overlapped: Atomic<bool>,
+    /// Whether a run waits until this is cleared.
+    blocked: Atomic<bool>,
+    /// What to do to the job at the end of a run.
+    again: Atomic<u32>,
+    cancel: Atomic<bool>,
+    job: Arc<Job>,
+}
+
+impl Probe {
+    /// Makes a job of `pool` that has such work.
+    fn new(pool: &Arc<Pool>) -> Result<Arc<Self>> {
+        let probe = Arc::new(
+            Self {
+                asked: Atomic::new(0),
+                seen: Atomic::new(0),
+                runs: Atomic::new(0),
+                running: Atomic::new(false),
+                overlapped: Atomic::new(false),
+                blocked: Atomic::new(false),
+                again: Atomic::new(0),
+                cancel: Atomic::new(false),
+                job: Job::new(pool.clone())?,
+            },
+            GFP_KERNEL,
+        )?;
+
+        probe.job.attach(probe.clone());
+        Ok(probe)
+    }
+
+    /// Asks for a run.
+    fn ask(&self) {
+        self.asked.fetch_add(1, Full);
+        self.job.schedule();
+    }
+
+    /// Returns whether a run has seen all that was asked for.
+    fn is_served(&self) -> bool {
+        self.seen.load(Acquire) == self.asked.load(Acquire)
+    }
+}
+
+impl Work for Probe {
+    fn work(&self) {
+        if self.running.xchg(true, Full) {
+            self.overlapped.store(true, Relaxed);
+        }
+        self.runs.fetch_add(1, Relaxed);
+        self.seen.store(self.asked.load(Acquire), Release);
+        while self.blocked.load(Acquire) {
+            fsleep(Delta::from_micros(200));
+        }
+        if self.again.load(Relaxed) > 0 {
+            self.again.fetch_sub(1, Relaxed);
+            self.job.schedule();
+        }
+        if self.cancel.load(Relaxed) {
+            self.job.cancel();
+        }
+        self.running.store(false, Release);
+    }
+}
+
+/// Waits until `condition` is true, and returns whether it is.
+fn eventually(condition: impl Fn() -> bool) -> bool {
+    let start = Instant::<Monotonic>::now();
+
+    while !condition() {
+        if start.elapsed().as_millis() > DEADLINE_MS {
+            return false;
+        }
+        fsleep(Delta::from_micros(100));
+    }
+    true
+}
+
+/// Makes many jobs, and a thread that asks them for runs as long as it exists.
+fn load(pool: &Arc<Pool>, jobs: usize) -> Result<(Arc<KVec<Arc<Probe>>>, Thread)> {
+    let mut probes = KVec::new();
+
+    for _ in 0..jobs {
+        probes.push(Probe::new(pool)?, GFP_KERNEL)?;
+    }
+
+    let probes = Arc::new(probes, GFP_KERNEL)?;
+    let asked = probes.clone();
+    let thread = Thread::new(fmt!("dst-test"), None, move |current| {
+        while !current.should_stop() {
+            for (i, probe) in asked.iter().enumerate() {
+                probe.again.store(u32::from(i % 3 == 0), Relaxed);
+                probe.ask();
+            }
+            fsleep(Delta::from_micros(50));
+        }
+    })?;
+
+    Ok((probes, thread))
+}
+
+/// Ends all jobs, whose work refers to them.
+fn cancel_all(probes: &[Arc<Probe>]) {
+    for probe in probes {
+        probe.job.cancel();
+    }
+}
+
+#[kunit_tests(dst_pool)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn no_request_is_lost_when_threads_come_and_go() -> Result {
+        let pool = Pool::start()?;
+        let (probes, thread) = load(&pool, 32)?;
+        let start = Instant::<Monotonic>::now();
+        let mut threads = 1;
+
+        while start.elapsed().as_millis() < LOAD_MS {
+            threads = threads * 7 % pool.limit() + 1;
+            pool.resize(threads)?;
+            assert_eq!(pool.stats().threads, threads);
+        }
+        drop(thread);
+        assert!(eventually(|| probes.iter().all(|probe| probe.is_served())));
+        assert!(eventually(|| pool.stats().busy == 0));
+        assert_eq!(pool.stats().queued, 0);
+        assert!(!probes.iter().any(|probe| probe.overlapped.load(Relaxed)));
+        cancel_all(&probes);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_runs_after_it_was_cancelled() -> Result {
+        let pool = Pool::start()?;
+        let (probes, thread) = load(&pool, 8)?;
+        let start = Instant::<Monotonic>::now();
+
+        while start.elapsed().as_millis() < LOAD_MS {
+            let probe = Probe::new(&pool)?;
+
+            probe.again.store(u32::MAX, Relaxed);
+            probe.job.schedule();
+            probe.job.schedule();
+            probe.job.cancel();
+            assert!(!probe.running.load(Acquire));
+
+            let runs = probe.runs.load(Relaxed);
+
+            probe.job.schedule();
+            fsleep(Delta::from_micros(200));
+            assert_eq!(probe.runs.load(Relaxed), runs);
+        }
+        drop(thread);
+        cancel_all(&probes);
+        Ok(())
+    }
+
+    #[test]
+    fn cancelling_waits_for_the_run_that_has_begun() -> Result {
+        let pool = Pool::start()?;
+        let probe = Probe::new(&pool)?;
+        let returned = Arc::new(Atomic::new(false), GFP_KERNEL)?;
+
+        probe.blocked.store(true, Relaxed);
+        probe.ask();
+        assert!(eventually(|| probe.running.load(Acquire)));
+
+        let canceller = {
+            let probe = probe.clone();
+            let returned = returned.clone();
+
+            Thread::new(fmt!("dst-test"), None, move |_| {
+                probe.job.cancel();
+                returned.store(!probe.running.load(Acquire), Release);
+            })?
+        };
+
+        // That it does not return can only be seen for some time.
+        fsleep(Delta::from_millis(20));
+        assert!(!returned.load(Acquire));
+        assert!(probe.running.load(Acquire));
+        probe.blocked.store(false, Release);
+        assert!(eventually(|| returned.load(Acquire)));
+        drop(canceller);
+        Ok(())
+    }
+
+    #[test]
+    fn a_job_may_cancel_itself() -> Result {
+        let pool = Pool::start()?;
+        let probe = Probe::new(&pool)?;
+
+        probe.again.store(1, Relaxed);
+        probe.cancel.store(true, Relaxed);
+        probe.ask();
+        assert!(eventually(
+            || probe.is_served() && !probe.running.load(Acquire)
+        ));
+        assert!(eventually(|| pool.stats().busy == 0));
+        assert_eq!(probe.runs.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_waits_behind_a_thread_that_is_stuck() -> Result {
+        let pool = Pool::start()?;
+
+        pool.resize(2)?;
+
+        let stuck = Probe::new(&pool)?;
+        let probe = Probe::new(&pool)?;
+
+        stuck.blocked.store(true, Relaxed);
+        stuck.ask();
+        assert!(eventually(|| stuck.running.load(Acquire)));
+        for _ in 0..100 {
+            probe.ask();
+            assert!(eventually(|| probe.is_served()));
+        }
+        assert!(stuck.running.load(Acquire));
+        stuck.blocked.store(false, Release);
+        cancel_all(&[stuck, probe]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_waits_for_a_thread_that_leaves_is_passed_on() -> Result {
+        let pool = Pool::start()?;
+
+        pool.resize(2)?;
+
+        let stuck = [Probe::new(&pool)?, Probe::new(&pool)?];
+        let probes = [Probe::new(&pool)?, Probe::new(&pool)?];
+
+        for stuck in &stuck {
+            stuck.blocked.store(true, Relaxed);
+            stuck.ask();
+            assert!(eventually(|| stuck.running.load(Acquire)));
+        }
+        // One for each queue, if there are two processors.
+        for (cpu, probe) in (0..).zip(&probes) {
+            let asked = probe.clone();
+            let thread = Thread::new(fmt!("dst-test"), Some(cpu), move |_| asked.ask())?;
+
+            assert!(eventually(|| probe.asked.load(Acquire) == 1));
+            drop(thread);
+        }
+        assert_eq!(pool.stats().queued, 2);
+        for stuck in &stuck {
+            stuck.blocked.store(false, Release);
+        }
+        pool.resize(1)?;
+        assert!(eventually(|| probes.iter().all(|probe| probe.is_served())));
+        cancel_all(&stuck);
+        cancel_all(&probes);
+        Ok(())
+    }
+
+    #[test]
+    fn impossible_numbers_of_threads_are_refused() -> Result {
+        let pool = Pool::start()?;
+        let before = pool.stats().threads;
+
+        assert_eq!(pool.resize(0), Err(ERANGE));
+        assert_eq!(pool.resize(pool.limit() + 1), Err(ERANGE));
+        assert_eq!(pool.stats().threads, before);
+        pool.resize(pool.limit())?;
+        assert_eq!(pool.stats().threads, pool.limit());
+        Ok(())
+    }
+}
