@@ -58,6 +58,27 @@ checkout_key() {
 		"$(printf '%s' "$CHECKOUT" | sha256sum | cut -c 1-10)"
 }
 
+# Directory of this checkout's objects. It remembers whose it is, so that it can
+# go when the checkout is gone.
+checkout_build() {
+	local build
+	build=$DST_LAB/build/$(checkout_key)
+	mkdir -p "$build"
+	printf '%s\n' "$CHECKOUT" >"$build/checkout"
+	printf '%s\n' "$build"
+}
+
+# Removes the objects of checkouts that are no more.
+remove_orphans() {
+	local file
+	for file in "$DST_LAB"/build/*/checkout; do
+		if [[ -f $file && ! -d $(<"$file") ]]; then
+			note "      removing the objects of $(<"$file")"
+			rm -rf --one-file-system "$(dirname "$file")"
+		fi
+	done
+}
+
 # Hashes the given files and words: the key of a step.
 key_of() {
 	local item
@@ -92,7 +113,8 @@ spent() {
 # Shows that a long step is alive: its time and the last line that it wrote.
 step_ticker() {
 	local log=$1 begin=$SECONDS last
-	while sleep 30; do
+	# The one that sleeps must not keep a pipe open that somebody reads.
+	while sleep 30 >/dev/null 2>&1; do
 		last=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c 1-60)
 		note "      $(spent $((SECONDS - begin))): $last"
 	done
@@ -131,15 +153,19 @@ step() {
 	: >"$log"
 	step_ticker "$log" {lock}>&- &
 	ticker=$!
+	# Also when this is interrupted; what runs in the background is not.
+	# shellcheck disable=SC2064 # the number of now
+	trap "kill $ticker 2>/dev/null || true" EXIT
 	set +e
 	(
 		set -e
 		"$@"
-	) >"$log" 2>&1 </dev/null {lock}>&-
+	) >"$log" 2>&1 </dev/null
 	rc=$?
 	set -e
 	kill "$ticker" 2>/dev/null || true
 	wait "$ticker" 2>/dev/null || true
+	trap - EXIT
 	if ((rc != 0)); then
 		note "--- the end of $log:"
 		tail -n 40 "$log" >&2
