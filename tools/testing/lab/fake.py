@@ -166,5 +166,5 @@ class FakeServer:
             self.progress.notify_all()
         if answer is None:
             return
-        for part in [answer] if isinstance(answer, Frame | bytes) else answer:
-            connection.send(part)
+        for reply in [answer] if isinstance(answer, Frame | bytes) else answer:
+            connection.send(reply)

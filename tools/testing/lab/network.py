@@ -30,18 +30,18 @@ class Switchboard:
         self._control, theirs = socket.socketpair()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "lab.relay"],
-            stdin=theirs,
+            stdin=theirs.fileno(),
             cwd=pathlib.Path(__file__).resolve().parent.parent,
         )
         theirs.close()
         self._answers = self._control.makefile("r")
         self._lock = threading.Lock()
 
-    def _ask(self, op: str, descriptors: tuple[int, ...] = (), **fields: Any) -> Any:
+    def _ask(self, op: str, _descriptors: tuple[int, ...] = (), **fields: Any) -> Any:
         request = json.dumps({"op": op, **fields}).encode() + b"\n"
         with self._lock:
-            if descriptors:
-                socket.send_fds(self._control, [request], descriptors)
+            if _descriptors:
+                socket.send_fds(self._control, [request], _descriptors)
             else:
                 self._control.sendall(request)
             answer = self._answers.readline()
@@ -59,12 +59,12 @@ class Switchboard:
         return theirs
 
     def direction(
-        self, source: Numbered, target: Numbered, network: int = 0, **faults: float
+        self, source: Numbered, target: Numbered, network: int = 0, **faults: Any
     ) -> None:
         """Set the faults of packets from one machine to another; none heals it."""
         self._ask("faults", network=network, source=source.number, target=target.number, **faults)
 
-    def link(self, one: Numbered, other: Numbered, network: int = 0, **faults: float) -> None:
+    def link(self, one: Numbered, other: Numbered, network: int = 0, **faults: Any) -> None:
         """Set the faults of both directions between two machines."""
         self.direction(one, other, network, **faults)
         self.direction(other, one, network, **faults)

@@ -19,6 +19,7 @@ import random
 import select
 import socket
 import time
+from typing import Any
 
 LARGEST = 65536
 # Packets taken from one socket before the next one gets its turn.
@@ -173,7 +174,7 @@ class Relay:
             self.poll.unregister(port.sock)
             port.sock.close()
 
-    def do_faults(self, network: int, source: int, target: int, **faults: float) -> None:
+    def do_faults(self, network: int, source: int, target: int, **faults: Any) -> None:
         """Replace the faults of one direction."""
         wanted = Faults(**faults)
         key = (network, source, target)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from lab import fio
 from lab.bed import Bed
 from lab.machine import CommandFailed
 from lab.pool import Spec
@@ -86,3 +87,19 @@ def test_a_complaint_of_the_kernel_is_found(bed: Bed) -> None:
 def test_jumbo_frames(bed: Bed) -> None:
     server, client = bed.machines(Spec("server", mtu=9000), Spec("client", mtu=9000), load=False)
     client.run("ping", "-c", "1", "-M", "do", "-s", "8900", server.address())
+
+
+def test_fio_and_the_patterns_notice_a_wrong_byte(bed: Bed) -> None:
+    """A disk that changes one byte of what it returns does not get away with it."""
+    (machine,) = bed.machines(Spec("client"), load=False)
+    if machine.flavour.stock:
+        machine.sh("modprobe dm-mod; modprobe dm-flakey")
+    size = 8 << 20
+    backing = machine.call("blockio.memory_disk", size=size, name="liar")
+    lies = f"0 {size // 512} flakey {backing} 0 0 1000 5 corrupt_bio_byte 32 r 1 0"
+    machine.run("dmsetup", "create", "liar", stdin=lies.encode())
+    machine.run("dmsetup", "mknodes")
+    with pytest.raises(CommandFailed, match="verify"):
+        fio.verify(machine, "/dev/mapper/liar", size="4M")
+    machine.call("blockio.write", path="/dev/mapper/liar", sector=0, count=64, seed=1)
+    assert machine.call("blockio.wrong", path="/dev/mapper/liar", sector=0, count=64, seed=1)
