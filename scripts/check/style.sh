@@ -26,12 +26,12 @@ not_generated() {
 }
 
 style_rustfmt() {
-	in_build_root rustfmt --check --edition 2021 --config-path "$TREE/.rustfmt.toml" \
+	in_build_root rustfmt --check --color never --edition 2021 --config-path "$TREE/.rustfmt.toml" \
 		drivers/block/dst/dst_main.rs
 }
 
 style_cargo_fmt() {
-	in_build_root cargo fmt --check --all --manifest-path tools/Cargo.toml
+	in_build_root cargo fmt --check --all --manifest-path tools/Cargo.toml -- --color never
 }
 
 style_cargo_clippy() {
