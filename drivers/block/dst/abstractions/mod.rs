@@ -29,6 +29,7 @@ pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod mempool;
 pub(crate) mod namespace;
+pub(crate) mod pages;
 pub(crate) mod netlink;
 pub(crate) mod random;
 pub(crate) mod socket;

@@ -45,8 +45,7 @@ use crate::{
     },
     wire::{
         headers::{
-            Fault,
-            Headers, //
+            Fault, //
         },
         outbox::Outbox, //
     }, //
@@ -62,6 +61,7 @@ use super::{
         Admission,
         Denial, //
     },
+    inbox::Inbox,
     io::Mailbox,
     link::{
         Cut,
@@ -149,7 +149,7 @@ struct State {
 /// The two directions of a connection.
 pub(super) struct Channel {
     pub(super) socket: Socket,
-    pub(super) headers: Headers,
+    pub(super) inbox: Inbox,
     pub(super) outbox: Outbox<Data>,
 }
 
@@ -181,6 +181,7 @@ pub(super) fn begin(
     let mailbox = Mailbox::new(job.clone())?;
     let now = registry.clock.now();
     let link = Link::new(mailbox.clone(), peer, listener.clone(), now)?;
+    let inbox = Inbox::new()?;
     let outbox = Outbox::new(OUTBOX_FRAMES)?;
 
     socket.set_events(mailbox)?;
@@ -194,7 +195,7 @@ pub(super) fn begin(
                 State {
                     channel: Some(Channel {
                         socket,
-                        headers: Headers::new(),
+                        inbox,
                         outbox,
                     }),
                     phase: Phase::Greeting(Greeting::Header),

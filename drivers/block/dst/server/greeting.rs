@@ -18,8 +18,7 @@ use crate::{
             Handle,
             Stamp, //
         }, //
-    },
-    wire::headers::received, //
+    }, //
 };
 
 use super::{
@@ -51,7 +50,7 @@ impl Greeting {
         channel: &mut Channel,
     ) -> Result<Option<Admission>, End> {
         if let Self::Header = self {
-            let Some(header) = channel.headers.next(&channel.socket)? else {
+            let Some(header) = channel.inbox.header(&channel.socket)? else {
                 return Ok(None);
             };
 
@@ -70,7 +69,7 @@ impl Greeting {
         };
 
         while let Some(rest) = payload.get_mut(*have..).filter(|rest| !rest.is_empty()) {
-            match received(channel.socket.receive_bytes(rest))? {
+            match channel.inbox.bytes(&channel.socket, rest)? {
                 Some(len) => *have += len,
                 None => return Ok(None),
             }
@@ -123,7 +122,7 @@ pub(super) fn wait(
     let now = connection.registry.clock.now();
 
     // It has nothing to say until it is welcomed, but it can go away.
-    if let Some(header) = channel.headers.next(&channel.socket)? {
+    if let Some(header) = channel.inbox.header(&channel.socket)? {
         return Err(match header.opcode {
             Opcode::Bye => End::Bye,
             _ => End::Violation("request before the welcome"),

@@ -4,7 +4,8 @@
 //!
 //! Pages are allocated when they are needed for the first time, never more than the credits of the
 //! connection allow to be in use, and used again and again. What was sent without copying belongs
-//! to the network until that has let go of it: such pages wait until nobody else refers to them.
+//! to the network until that has let go of it, and a device may be reached over a network, too:
+//! pages wait until nobody else refers to them.
 
 use kernel::{
     page::Page,
@@ -17,9 +18,9 @@ use crate::abstractions::fragment::is_shared;
 pub(super) struct Memory {
     /// Pages that nobody else refers to.
     free: KVVec<Page>,
-    /// Pages that the network may refer to.
+    /// Pages that somebody else referred to when they came back.
     lent: KVVec<Page>,
-    /// Where to look for one that it does not refer to any more.
+    /// Where to look for one that is free by now.
     next: usize,
 }
 
@@ -64,10 +65,10 @@ impl Memory {
         true
     }
 
-    /// Takes pages back; `lent` says whether the network may refer to them.
-    pub(super) fn put(&mut self, pages: &mut KVec<Page>, lent: bool) {
+    /// Takes pages back.
+    pub(super) fn put(&mut self, pages: &mut KVec<Page>) {
         while let Some(page) = pages.pop() {
-            let place = match lent {
+            let place = match is_shared(&page) {
                 true => &mut self.lent,
                 false => &mut self.free,
             };
@@ -87,7 +88,7 @@ impl Memory {
             .or_else(|| Page::alloc_page(GFP_NOWAIT | __GFP_NOWARN | __GFP_ZERO).ok())
     }
 
-    /// Returns a page that the network has let go of.
+    /// Returns a page that others have let go of.
     ///
     /// Pages come back in about the order in which they were lent, so it is enough to look at a
     /// few.

@@ -10,21 +10,17 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::{
-    abstractions::iovec::Scatter,
-    proto::{
-        frame::Header,
-        limits::{
-            self,
-            Consequence,
-            Violation, //
-        },
-        opcode::Opcode,
-        request::Request,
-        run::Extent,
-        status::Status, //
+use crate::proto::{
+    frame::Header,
+    limits::{
+        self,
+        Consequence,
+        Violation, //
     },
-    wire::headers::received, //
+    opcode::Opcode,
+    request::Request,
+    run::Extent,
+    status::Status, //
 };
 
 use super::{
@@ -101,7 +97,7 @@ impl Serving {
         if channel.outbox.room() == 0 {
             return Ok(None);
         }
-        let Some(header) = channel.headers.next(&channel.socket)? else {
+        let Some(header) = channel.inbox.header(&channel.socket)? else {
             return Ok(None);
         };
 
@@ -155,7 +151,7 @@ impl Serving {
             Ok(request) => {
                 io.accept(header.handle, request);
                 if !self.memory.fill(&mut io.pages, pages(request)) {
-                    self.memory.put(&mut io.pages, false);
+                    self.memory.put(&mut io.pages);
                     self.stock.push(io);
                     return Ok(self.starve(connection, header));
                 }
@@ -195,17 +191,13 @@ impl Serving {
         &mut self,
         connection: &Connection,
         channel: &mut Channel,
-        io: IoBox,
+        mut io: IoBox,
         have: usize,
     ) -> Result<Option<usize>, End> {
         let left = (io.bytes() as usize).saturating_sub(have);
-        let result = {
-            let mut list = Scatter::new(&mut self.pieces);
-
-            // There are pages for all of it; if not, too little is received rather than too much.
-            list.push_pages(&io.pages, have, left);
-            received(channel.socket.receive(&list))?
-        };
+        let result = channel
+            .inbox
+            .pages(&channel.socket, &mut io.pages, have, left)?;
 
         match result {
             Some(len) if len >= left => self.submit(connection, io),
@@ -223,7 +215,7 @@ impl Serving {
         io: IoBox,
         left: usize,
     ) -> Result<Option<usize>, End> {
-        let result = received(channel.socket.discard(left))?;
+        let result = channel.inbox.skip(&channel.socket, left)?;
 
         match result {
             Some(len) if len >= left => self.finish(connection, io),

@@ -89,10 +89,8 @@ impl Serving {
 
 /// Takes back what a request needed whose reply was sent.
 fn retire(grant: &mut Grant, memory: &mut Memory, stock: &mut Chain, mut io: IoBox) {
-    let lent = io.reply_payload() > 0;
-
     // The reply has given back all that it took.
     let _ = grant.release(io.cost);
-    memory.put(&mut io.pages, lent);
+    memory.put(&mut io.pages);
     stock.push(io);
 }

@@ -12,10 +12,7 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::{
-        bio_set::batch,
-        iovec::Pieces, //
-    },
+    abstractions::bio_set::batch,
     proto::{
         credits::Grant,
         frame::Header,
@@ -64,8 +61,6 @@ pub(super) struct Serving {
     pub(super) receiving: Receiving,
     /// Requests that are done, but not in the outbox yet.
     pub(super) finished: Queue,
-    /// Memory for the list of what is received into.
-    pub(super) pieces: Pieces,
 }
 
 impl Serving {
@@ -83,11 +78,10 @@ impl Serving {
         let prepare = || -> Result<_> {
             Ok((
                 Memory::new(admission.window as usize, MAX_RUN_PAGES as usize)?,
-                Pieces::new(MAX_RUN_PAGES as usize + 1)?,
                 KBox::new_uninit(GFP_KERNEL)?,
             ))
         };
-        let (memory, pieces, place) = match prepare() {
+        let (memory, place) = match prepare() {
             Ok(prepared) => prepared,
             Err(error) => return Err((admission, error)),
         };
@@ -104,7 +98,6 @@ impl Serving {
                 stock: Chain::new(),
                 receiving: Receiving::Header,
                 finished: Queue::new(),
-                pieces,
             },
         ))
     }

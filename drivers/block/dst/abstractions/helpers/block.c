@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/highmem.h>
+
 #include "helpers.h"
 
 struct device *dstblk_helper_disk_to_dev(struct gendisk *disk)
@@ -135,6 +137,11 @@ void dstblk_helper_put_page(struct page *page)
 int dstblk_helper_page_count(struct page *page)
 {
 	return page_count(page);
+}
+
+void dstblk_helper_memcpy_to_page(struct page *page, size_t offset, const char *from, size_t len)
+{
+	memcpy_to_page(page, offset, from, len);
 }
 
 bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset)
