@@ -4,8 +4,8 @@
 //!
 //! A client comes in at a [`listener`], becomes a [`connection`], introduces itself ([`greeting`]),
 //! is let in ([`hello`]), and with that a member of a session ([`sessions`]) of an [`export`]. It
-//! sends requests ([`serve`], [`receive`]), which are carried out ([`io`], [`backend`]) and answered
-//! ([`reply`]).
+//! sends requests ([`serve`], [`inbox`], [`receive`]), which are carried out ([`io`], [`backend`])
+//! and answered ([`reply`]).
 //!
 //! All of this happens in jobs of the pool, started by what the sockets and the devices tell.
 //! Nothing in them waits for the network or for a device. A connection is worked on by its own job
