@@ -9,8 +9,7 @@
 //! nothing waits behind a thread that takes long as long as there is another.
 //!
 //! Locks: [`Pool::threads`] (a mutex, for changes of the number) is never taken by a job. The
-//! lock of a slot is a leaf: only the scheduler is called with it held, to wake a thread. No lock
-//! at all is held while a job runs.
+//! lock of a slot is a leaf. No lock at all is held while a job runs.
 
 mod job;
 mod slot;
@@ -219,7 +218,7 @@ impl Pool {
 
         // A slot without a thread was seen by who looked at an old number of threads: the
         // number changes first.
-        let home = loop {
+        let (home, slot) = loop {
             let active = self.active();
             let Some(home) = cpu.checked_rem(active.len()) else {
                 return;
@@ -230,15 +229,15 @@ impl Pool {
 
             match slot.push(job) {
                 Push::Woken => return,
-                Push::Queued => break home,
+                Push::Queued => break (home, slot),
                 Push::Vacant(back) => job = back,
             }
         };
 
-        // Pairs with the barrier of a thread that wants to sleep: either that thread is seen
-        // here, or it sees the job.
+        // Pairs with the barrier of a thread that wants to sleep, be it the one of this slot or
+        // another: either that thread is seen here, or it sees the job.
         smp_mb();
-        if self.idle.load(Relaxed) > 0 {
+        if self.idle.load(Relaxed) > 0 && !slot.wake() {
             self.others(home).any(Slot::wake);
         }
     }

@@ -19,8 +19,8 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
-            Relaxed,
-            Release, //
+            Full,
+            Relaxed, //
         }, //
     },
     task::Task, //
@@ -28,13 +28,14 @@ use kernel::{
 
 /// The place of a thread, whether there is one or not.
 ///
-/// The atomics are written under the lock and may be looked at without it.
+/// The lock is held for short, and the scheduler is not called with it: a thread that was woken
+/// goes for it at once.
 #[pin_data]
 #[repr(align(64))]
 pub(super) struct Slot {
     #[pin]
     inner: SpinLockIrq<Inner>,
-    /// Jobs in the queue.
+    /// Jobs in the queue. Written under the lock, and looked at without it.
     length: Atomic<u32>,
     /// Whether the thread sleeps or is about to, so that who clears this has to wake it.
     idle: Atomic<bool>,
@@ -103,10 +104,16 @@ impl Slot {
         }
         inner.queue.push_back(job);
         self.length.store(self.length.load(Relaxed) + 1, Relaxed);
-        if self.wake_locked(&inner) {
-            Push::Woken
-        } else {
-            Push::Queued
+
+        let sleeper = self.claim(&inner);
+
+        drop(inner);
+        match sleeper {
+            Some(task) => {
+                task.wake_up();
+                Push::Woken
+            }
+            None => Push::Queued,
         }
     }
 
@@ -125,15 +132,20 @@ impl Slot {
 
     /// Wakes the thread if it sleeps, and returns whether it did.
     pub(super) fn wake(&self) -> bool {
-        self.idle.load(Relaxed) && self.wake_locked(&self.inner.lock())
+        if !self.is_idle() {
+            return false;
+        }
+
+        let sleeper = self.claim(&self.inner.lock());
+
+        sleeper.inspect(|task| task.wake_up()).is_some()
     }
 
     /// Says whether the thread wants to sleep: who has a job for it then wakes it.
+    ///
+    /// Only the thread may call this.
     pub(super) fn set_idle(&self, idle: bool) {
-        let inner = self.inner.lock();
-
         self.idle.store(idle, Relaxed);
-        drop(inner);
     }
 
     /// Returns whether nobody has woken the thread since it wanted to sleep.
@@ -162,16 +174,12 @@ impl Slot {
             .store(self.done.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
-    /// Wakes the thread if it sleeps, and returns whether it did.
-    fn wake_locked(&self, inner: &SpinLockIrqGuard<'_, Inner>) -> bool {
-        let idle = self.idle.load(Relaxed);
-
-        if idle {
-            self.idle.store(false, Release);
-            if let Some(task) = &inner.task {
-                task.wake_up();
-            }
+    /// Returns the thread if it sleeps: it is for the caller to wake it, and for nobody else.
+    fn claim(&self, inner: &SpinLockIrqGuard<'_, Inner>) -> Option<ARef<Task>> {
+        if self.idle.load(Relaxed) && self.idle.xchg(false, Full) {
+            inner.task.clone()
+        } else {
+            None
         }
-        idle
     }
 }

@@ -67,7 +67,9 @@ fn sleep(pool: &Pool, slot: &Slot, current: &Current) {
     if slot.is_empty() && pool.active().iter().all(Slot::is_empty) {
         current.sleep_until(|| !slot.is_idle());
     }
-    slot.set_idle(false);
+    if slot.is_idle() {
+        slot.set_idle(false);
+    }
     pool.idle.fetch_sub(1, Relaxed);
 }
 
