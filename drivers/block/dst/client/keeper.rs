@@ -149,7 +149,7 @@ impl Keeper<'_> {
             }
         };
         self.generation = stamp.generation;
-        storage.trying(address, self.session.id(), stamp);
+        storage.trying(&address, self.session.id(), stamp);
 
         let machine = NodeName::get();
         let hello = Hello {

@@ -83,7 +83,11 @@ const RESERVE: u16 = 64;
 /// See the module's documentation.
 #[pin_data]
 pub(crate) struct Storage {
+    /// Without the addresses.
     config: StorageConfig,
+    /// Where the server listens, at least one address.
+    #[pin]
+    addresses: Mutex<Arc<KVec<Address>>>,
     threads: Arc<Pool>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) table: &'static Table<Storage>,
@@ -111,7 +115,7 @@ pub(crate) struct Storage {
 impl Storage {
     /// Makes a storage that begins to connect. Process context.
     pub(super) fn start(
-        config: StorageConfig,
+        mut config: StorageConfig,
         threads: Arc<Pool>,
         observer: Arc<dyn Observer>,
         table: &'static Table<Storage>,
@@ -120,9 +124,11 @@ impl Storage {
         let counters = Arc::new(Counters::new(), GFP_KERNEL)?;
         let queue = Queue::new()?;
         let uuid = config.uuid;
+        let addresses = Arc::new(core::mem::take(&mut config.addresses), GFP_KERNEL)?;
         let storage = Arc::pin_init(
             pin_init!(Self {
                 config,
+                addresses <- new_mutex!(addresses, "Storage::addresses"),
                 threads,
                 observer,
                 table,
@@ -235,8 +241,23 @@ impl Storage {
     }
 
     /// Returns the configured addresses of the server.
-    pub(crate) fn addresses(&self) -> &[Address] {
-        &self.config.addresses
+    pub(crate) fn addresses(&self) -> Arc<KVec<Address>> {
+        self.addresses.lock().clone()
+    }
+
+    /// Has the connections from now on lead to one of `addresses`, of which there is at least one.
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory; nothing was changed then.
+    pub(crate) fn set_addresses(&self, addresses: KVec<Address>) -> Result {
+        let addresses = Arc::new(addresses, GFP_KERNEL)?;
+        let old = core::mem::replace(&mut *self.addresses.lock(), addresses);
+
+        drop(old);
+        self.wake_keeper();
+        Ok(())
     }
 
     /// Returns the network namespace of its connections.
@@ -265,10 +286,10 @@ impl Storage {
     }
 
     /// Returns the address to try for the `n`th time.
-    pub(super) fn address(&self, n: usize) -> Option<&Address> {
-        let addresses = &self.config.addresses;
+    pub(super) fn address(&self, n: usize) -> Option<Address> {
+        let addresses = self.addresses();
 
-        addresses.get(n.checked_rem(addresses.len())?)
+        addresses.get(n.checked_rem(addresses.len())?).cloned()
     }
 
     /// Returns the address that was tried last.
@@ -424,7 +445,7 @@ impl Storage {
             let over = pending
                 && self.config.timeout > 0
                 && status.geometry.is_none()
-                && status.tries >= self.config.addresses.len();
+                && status.tries >= self.addresses().len();
 
             if over {
                 status.first = First::Failed(failure.refusal(self.export()));

@@ -131,6 +131,17 @@ impl Events {
         self.changes.load(Relaxed)
     }
 
+    /// Tells what happened to `storage`.
+    pub(super) fn storage(&self, event: Event, storage: &Storage) {
+        let Ok(info) = storage.info() else {
+            return;
+        };
+
+        self.send(event, uapi::DST_CMD_STORAGE_NTF, |message, event| {
+            netlink::storage::put_event(message, event, storage, &info)
+        });
+    }
+
     /// Tells what happened to `export`.
     pub(super) fn export(&self, event: Event, export: &Export) {
         if let Ok(info) = export.info() {
@@ -159,13 +170,7 @@ impl Events {
 
 impl client::Observer for Events {
     fn storage(&self, storage: &Storage, event: StorageEvent) {
-        let Ok(info) = storage.info() else {
-            return;
-        };
-
-        self.send(event.into(), uapi::DST_CMD_STORAGE_NTF, |message, event| {
-            netlink::storage::put_event(message, event, storage, &info)
-        });
+        self.storage(event.into(), storage);
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::{
     super::{
+        events::Event,
         refusal::{
             Refusal,
             Result as Verdict, //
@@ -18,7 +19,6 @@ use super::{
 };
 use crate::{
     abstractions::{
-        errno::EOPNOTSUPP,
         genetlink::{
             Dump,
             Request, //
@@ -70,15 +70,9 @@ pub(super) fn set(control: &Control, request: &Request) -> Verdict {
     let storage = find(control, request)?;
 
     connections(request)?;
-    if let Some(address) = request.attributes().get(uapi::DST_A_STORAGE_ADDRESS) {
-        request.blame(&address);
-        return Err(Refusal::new(
-            EOPNOTSUPP.into(),
-            fmt!(
-                "Remove {} and add it again to change its addresses",
-                storage.name()
-            ),
-        ));
+    if request.attributes().has(uapi::DST_A_STORAGE_ADDRESS) {
+        storage.set_addresses(values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?)?;
+        control.events.storage(Event::Changed, &storage);
     }
     Ok(())
 }
@@ -232,7 +226,7 @@ fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Resu
 /// Adds what tells the storage from others.
 fn put_identity(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Result {
     message.put_str(uapi::DST_A_STORAGE_NAME, storage.name())?;
-    values::put_addresses(message, uapi::DST_A_STORAGE_ADDRESS, storage.addresses())?;
+    values::put_addresses(message, uapi::DST_A_STORAGE_ADDRESS, &storage.addresses())?;
     message.put_str(uapi::DST_A_STORAGE_EXPORT, storage.export())?;
     if !info.uuid.is_any() {
         message.put_bytes(uapi::DST_A_STORAGE_UUID, &info.uuid.0)?;
