@@ -12,16 +12,13 @@ use kernel::prelude::*;
 mod abstractions;
 #[allow(dead_code)]
 mod client;
-#[allow(dead_code)]
 mod control;
-#[allow(dead_code)]
 mod pool;
 // Also a crate of its own, which uses all of it and of which all of it is public.
 #[allow(dead_code, unreachable_pub)]
 mod proto;
 #[allow(dead_code)]
 mod server;
-#[allow(dead_code)]
 mod wire;
 
 module! {
