@@ -9,8 +9,6 @@ import pytest
 from lab.dst import PORT
 from lab.machine import Machine
 
-pytestmark = pytest.mark.stock
-
 
 @dataclasses.dataclass(frozen=True)
 class Case:

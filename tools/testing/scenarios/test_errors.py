@@ -7,8 +7,6 @@ from lab.fake import FakeServer
 from lab.machine import Machine
 from lab.wire import Opcode, Status
 
-pytestmark = pytest.mark.stock
-
 SIZE = 64 << 20
 SECTORS = SIZE // 512
 
@@ -55,6 +53,7 @@ def attempt(client: Machine, disk: str, operation: str, sector: int = 0, count: 
     )
 
 
+@pytest.mark.stock
 def test_a_failed_read_is_an_error(sick: Sick, client: Machine) -> None:
     client.call("blockio.write", path=sick.disk, sector=0, count=64, seed=1)
     sick.become(READS_FAIL)
@@ -65,6 +64,7 @@ def test_a_failed_read_is_an_error(sick: Sick, client: Machine) -> None:
     assert client.call("blockio.wrong", path=sick.disk, sector=0, count=64, seed=1) == []
 
 
+@pytest.mark.stock
 def test_a_failed_write_is_an_error(sick: Sick, client: Machine) -> None:
     client.call("blockio.write", path=sick.disk, sector=0, count=64, seed=1)
     sick.become(WRITES_FAIL)
@@ -75,6 +75,7 @@ def test_a_failed_write_is_an_error(sick: Sick, client: Machine) -> None:
     assert client.call("blockio.wrong", path=sick.disk, sector=0, count=64, seed=2) == []
 
 
+@pytest.mark.stock
 def test_a_dead_disk_fails_everything(sick: Sick, client: Machine) -> None:
     sick.become(ALL_FAILS)
     for operation in "read", "write":
@@ -82,6 +83,7 @@ def test_a_dead_disk_fails_everything(sick: Sick, client: Machine) -> None:
     assert client.dst.show("sick")["state"] == "connected"
 
 
+@pytest.mark.stock
 def test_only_the_sick_place_fails(sick: Sick, client: Machine) -> None:
     """A large read over a hole fails; nothing beside the hole does."""
     client.call("blockio.write", path=sick.disk, sector=0, count=4096, seed=7)
@@ -92,6 +94,7 @@ def test_only_the_sick_place_fails(sick: Sick, client: Machine) -> None:
     assert client.call("blockio.wrong", path=sick.disk, sector=1008, count=1000, seed=7) == []
 
 
+@pytest.mark.stock
 def test_a_file_system_sees_the_error(sick: Sick, client: Machine) -> None:
     client.sh(f"mkfs.ext4 -q {sick.disk}; mkdir -p /mnt/sick; mount {sick.disk} /mnt/sick")
     client.sh("echo precious > /mnt/sick/file; sync; echo 3 > /proc/sys/vm/drop_caches")

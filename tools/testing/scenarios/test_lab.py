@@ -11,11 +11,10 @@ from lab.machine import CommandFailed
 from lab.pool import Spec
 from lab.rpc import MachineGone
 
-pytestmark = pytest.mark.stock
-
 PAIR = (Spec("server", disks=(1 << 30,)), Spec("client"))
 
 
+@pytest.mark.stock
 def test_commands(bed: Bed) -> None:
     (machine,) = bed.machines(Spec("client"), load=False)
     assert machine.sh("echo $((6 * 7))") == "42\n"

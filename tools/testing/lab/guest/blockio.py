@@ -142,6 +142,8 @@ def read_only(path: str) -> bool:
 
 def memory_disk(size: int, name: str) -> str:
     """A loop device on memory: quick, and gone with the machine."""
+    # Where it is not part of the kernel.
+    subprocess.run(["modprobe", "--quiet", "loop"], check=False)
     path = f"/run/disk.{name}"
     with open(path, "wb") as file:
         file.truncate(size)
