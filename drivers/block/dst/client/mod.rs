@@ -18,6 +18,7 @@ pub(crate) mod counters;
 mod device;
 mod failure;
 mod flight;
+mod info;
 mod keeper;
 mod queue;
 mod receive;

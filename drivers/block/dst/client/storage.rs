@@ -10,7 +10,6 @@ use super::{
     config::{
         StorageConfig,
         StorageEvent,
-        StorageInfo,
         StorageState, //
     },
     connection::Connection,
@@ -64,7 +63,6 @@ use kernel::{
     new_condvar,
     new_mutex,
     prelude::*,
-    str::CString,
     sync::{
         aref::ARef,
         Arc,
@@ -307,38 +305,6 @@ impl Storage {
     /// Returns whether it has the disk open, and by how many.
     pub(crate) fn openers(&self) -> u32 {
         self.disk.lock().as_ref().map_or(0, Disk::openers)
-    }
-
-    /// Returns what there is to know about it now. Process context.
-    pub(crate) fn info(&self) -> Result<StorageInfo> {
-        let (device, openers) = match &*self.disk.lock() {
-            Some(disk) => (Some(disk.device_number()), disk.openers()),
-            None => (None, 0),
-        };
-        let in_flight = self.queue.lock().in_flight();
-        let status = self.status.lock();
-        let error = match &status.error {
-            Some(error) => Some(CString::try_from(&**error)?),
-            None => None,
-        };
-
-        Ok(StorageInfo {
-            state: status.state,
-            state_ms: u64::try_from(status.since.elapsed().as_millis()).unwrap_or(0),
-            device,
-            openers,
-            geometry: status.geometry,
-            uuid: status.uuid,
-            peer: status.peer.clone(),
-            session: status.session,
-            stamp: status.stamp,
-            protocol: status.protocol,
-            window: status.window,
-            keepalive: status.keepalive,
-            error,
-            totals: self.counters.totals(),
-            in_flight,
-        })
     }
 
     /// Changes the state, and tells of it if it is another one. Returns whether it is.

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a storage tells about itself.
+
+use super::{
+    config::StorageInfo,
+    storage::Storage, //
+};
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
+
+impl Storage {
+    /// Returns what there is to know about it now. Process context.
+    pub(crate) fn info(&self) -> Result<StorageInfo> {
+        let (device, openers) = match &*self.disk.lock() {
+            Some(disk) => (Some(disk.device_number()), disk.openers()),
+            None => (None, 0),
+        };
+        let in_flight = self.queue.lock().in_flight();
+        let status = self.status.lock();
+        let error = match &status.error {
+            Some(error) => Some(CString::try_from(&**error)?),
+            None => None,
+        };
+
+        Ok(StorageInfo {
+            state: status.state,
+            state_ms: u64::try_from(status.since.elapsed().as_millis()).unwrap_or(0),
+            device,
+            openers,
+            geometry: status.geometry,
+            uuid: status.uuid,
+            peer: status.peer.clone(),
+            session: status.session,
+            stamp: status.stamp,
+            protocol: status.protocol,
+            window: status.window,
+            keepalive: status.keepalive,
+            error,
+            totals: self.counters.totals(),
+            in_flight,
+        })
+    }
+}
