@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What counts as a leak, and what does not."""
+
+from lab.guest.leftovers import losses
+
+BOOT = """unreferenced object 0x644cdf60 (size 96):
+  comm "swapper/0", pid 1, jiffies 4294937967
+  backtrace (crc 5650ba86):
+    save_stack_trace+0x10/0x20
+"""
+OURS = """unreferenced object 0x644cd000 (size 64):
+  comm "dstctl", pid 99, jiffies 4294967967
+  backtrace (crc 1):
+    dst_alloc+0x1/0x2 [dst]
+"""
+
+
+def test_objects_of_the_boot_are_not_of_the_test() -> None:
+    assert losses("") == ""
+    assert losses(BOOT) == ""
+    assert losses(BOOT + OURS + BOOT) == OURS
