@@ -99,6 +99,6 @@ def test_fio_and_the_patterns_notice_a_wrong_byte(bed: Bed) -> None:
     machine.run("dmsetup", "create", "liar", stdin=lies.encode())
     machine.run("dmsetup", "mknodes")
     with pytest.raises(CommandFailed, match="verify"):
-        fio.verify(machine, "/dev/mapper/liar", size="4M")
+        fio.verify(machine, "/dev/mapper/liar", size=4)
     machine.call("blockio.write", path="/dev/mapper/liar", sector=0, count=64, seed=1)
     assert machine.call("blockio.wrong", path="/dev/mapper/liar", sector=0, count=64, seed=1)

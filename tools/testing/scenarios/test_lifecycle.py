@@ -39,7 +39,7 @@ def test_add_and_del_in_a_loop(server: Machine, client: Machine) -> None:
 def test_del_under_load(disk: str, server: Machine, client: Machine) -> None:
     """Forced: what is under way fails, nothing hangs."""
     for _ in range(ROUNDS):
-        job = fio.start(client, disk, size="256M", blocks="4k-64k", depth=32)
+        job = fio.start(client, disk, size=256, blocks="4k-64k", depth=32)
         client.wait("stat.written_at_least", device="dst-disk", sectors=2048)
         client.dst.ctl("del", "disk", "--force")
         assert job.wait(30, check=False).rc != 0
@@ -49,7 +49,7 @@ def test_del_under_load(disk: str, server: Machine, client: Machine) -> None:
 
 def test_export_del_under_load(disk: str, server: Machine, client: Machine) -> None:
     uuid = server.dst.show_export("disk")["uuid"]
-    job = fio.start(client, disk, size="96M", blocks="4k-64k", extra=("--rate=,16m",))
+    job = fio.start(client, disk, size=96, blocks="4k-64k", rate=16)
     client.wait("stat.written_at_least", device="dst-disk", sectors=2048)
     for _ in range(ROUNDS // 2):
         server.dst.ctl("export", "del", "disk", "--force")
@@ -89,7 +89,7 @@ def test_unload_with_everything_configured_but_idle(
 
 @pytest.mark.stock
 def test_the_pool_is_resized_under_load(disk: str, server: Machine, client: Machine) -> None:
-    job = fio.start(client, disk, size="96M", blocks="512-64k", extra=("--rate=,24m",))
+    job = fio.start(client, disk, size=96, blocks="512-64k", rate=24)
     client.wait("stat.written_at_least", device="dst-disk", sectors=256)
     limit = client.dst.json("pool", "show")["threads_limit"]
     dice = random.Random(1)
@@ -143,4 +143,4 @@ def test_allocations_fail(disk: str, server: Machine, client: Machine) -> None:
         client.dst.ctl("del", "disk", "--force", check=False)
     client.sh("echo 0 > /sys/kernel/debug/failslab/probability")
     client.dst.attach("disk", server)
-    fio.verify(client, disk, size="16M")
+    fio.verify(client, disk, size=16)

@@ -12,9 +12,9 @@ from lab.machine import Machine, Process
 from lab.pool import GIB
 
 
-def writer(client: Machine, disk: str, size: str = "96M") -> Process:
+def writer(client: Machine, disk: str, size: int = 96) -> Process:
     """fio in the background, slow enough to be still at it when things break."""
-    return fio.start(client, disk, blocks="512-64k", size=size, depth=16, extra=("--rate=,16m",))
+    return fio.start(client, disk, blocks="512-64k", size=size, depth=16, rate=16)
 
 
 def io_begun(client: Machine, name: str = "disk", bytes_written: int = 1 << 20) -> None:
@@ -61,12 +61,13 @@ def test_reads_wait_and_are_right(bed: Bed, disk: str, server: Machine, client: 
     assert reading.result(60) == []
 
 
+@pytest.mark.slow
 def test_a_link_that_loses_and_reorders(
     bed: Bed, disk: str, server: Machine, client: Machine
 ) -> None:
     bed.board.heal(seed=7)
     bed.board.link(server, client, drop=0.01, duplicate=0.01, reorder=0.02, jitter=0.001)
-    fio.verify(client, disk, blocks="512-256k", size="16M")
+    fio.verify(client, disk, blocks="512-256k", size=16)
     counts = bed.board.counts()
     assert min(counts.get(k, 0) for k in ("drop", "duplicate", "reorder")) > 0
     bed.board.link(server, client)

@@ -38,7 +38,7 @@ def test_md_mirror_of_two_storages(server: Machine, client: Machine) -> None:
         one,
         two,
     )
-    fio.verify(client, "/dev/md0", size="32M")
+    fio.verify(client, "/dev/md0", size=32)
     client.call("blockio.write", path="/dev/md0", sector=0, count=2048, seed=4)
     client.sh(f"mdadm /dev/md0 --fail {two}; mdadm /dev/md0 --remove {two}")
     assert client.call("blockio.wrong", path="/dev/md0", sector=0, count=2048, seed=4) == []
@@ -53,7 +53,7 @@ def test_dm_linear_of_two_storages(server: Machine, client: Machine) -> None:
         client.run("modprobe", "dm-mod")
     client.run("dmsetup", "create", "joined", stdin=table.encode())
     client.run("dmsetup", "mknodes")
-    fio.verify(client, "/dev/mapper/joined", size="64M", blocks="512-1M")
+    fio.verify(client, "/dev/mapper/joined", size=64, blocks="512-1M")
     client.call("blockio.write", path="/dev/mapper/joined", sector=99_000, count=2000, seed=2)
     assert (
         client.call("blockio.wrong", path="/dev/mapper/joined", sector=99_000, count=2000, seed=2)
@@ -68,7 +68,7 @@ def test_a_tree_of_nodes(bed: Bed) -> None:
     (disk,) = memory_disks(far, middle, "disk")
     middle.dst.export("again", disk)
     again = near.dst.attach("again", middle)
-    fio.verify(near, again, size="32M")
+    fio.verify(near, again, size=32)
     near.call("blockio.write", path=again, sector=0, count=2048, seed=8)
     near.run("blockdev", "--flushbufs", again)
     assert far.call("blockio.wrong", path="/dev/loop0", sector=0, count=2048, seed=8) == []
@@ -81,4 +81,4 @@ def test_client_and_server_in_one_kernel(server: Machine) -> None:
     device = server.call("blockio.memory_disk", size=64 * MIB, name="own")
     server.dst.export("own", device)
     disk = server.dst.attach("own", server)
-    fio.verify(server, disk, size="32M", blocks="512-1M")
+    fio.verify(server, disk, size=32, blocks="512-1M")

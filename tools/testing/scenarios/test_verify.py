@@ -16,18 +16,18 @@ def test_random_sizes_misaligned_to_pages(disk: str, client: Machine, engine: st
         engine=engine,
         blocks="512-4M",
         align=512,
-        size="64M",
+        size=64,
         depth=1 if engine == "psync" else 16,
     )
 
 
 def test_small_writes_that_share_pages(disk: str, client: Machine) -> None:
-    fio.verify(client, disk, engine="libaio", blocks="512-8k", align=512, size="4M", depth=64)
+    fio.verify(client, disk, engine="libaio", blocks="512-8k", align=512, size=4, depth=64)
 
 
 def test_buffered(disk: str, client: Machine) -> None:
     fio.verify(
-        client, disk, engine="psync", blocks="512-1M", align=512, size="64M", depth=1, direct=False
+        client, disk, engine="psync", blocks="512-1M", align=512, size=64, depth=1, direct=False
     )
 
 
@@ -38,7 +38,7 @@ def test_several_jobs_with_flushes(disk: str, client: Machine) -> None:
         engine="libaio",
         blocks="4k-64k",
         align=4096,
-        size="16M",
+        size=16,
         depth=8,
         jobs=4,
         extra=("--fsync=32",),
@@ -55,4 +55,4 @@ def test_four_kib_logical_blocks(server: Machine, client: Machine) -> None:
     assert (
         client.call("blockio.attempt", path=disk, operation="write", sector=1, count=1) == "EINVAL"
     )
-    fio.verify(client, disk, engine="libaio", blocks="4k-256k", align=4096, size="32M", depth=16)
+    fio.verify(client, disk, engine="libaio", blocks="4k-256k", align=4096, size=32, depth=16)
