@@ -8,16 +8,13 @@
 
 use kernel::prelude::*;
 
-#[allow(dead_code)]
 mod abstractions;
-#[allow(dead_code)]
 mod client;
 mod control;
 mod pool;
 // Also a crate of its own, which uses all of it and of which all of it is public.
 #[allow(dead_code, unreachable_pub)]
 mod proto;
-#[allow(dead_code)]
 mod server;
 mod wire;
 

@@ -212,12 +212,6 @@ impl<T: Operations> Disk<T> {
         unsafe { bindings::set_capacity_and_notify(self.disk.as_ptr(), sectors) };
     }
 
-    /// Changes whether it can be written to.
-    pub(crate) fn set_read_only(&self, read_only: bool) {
-        // SAFETY: By the type invariants, the disk is valid.
-        unsafe { bindings::set_disk_ro(self.disk.as_ptr(), read_only) };
-    }
-
     /// Returns how many have it open.
     pub(crate) fn openers(&self) -> u32 {
         // SAFETY: By the type invariants, the disk is valid.

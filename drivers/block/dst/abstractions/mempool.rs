@@ -239,11 +239,6 @@ impl<T> Fifo<T> {
         }
     }
 
-    /// Returns whether there are no objects.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_null()
-    }
-
     /// Adds an object as the last one.
     pub(crate) fn push(&mut self, object: Unique<T>) {
         let node = ManuallyDrop::new(object).0.as_ptr();

@@ -34,14 +34,6 @@ impl Namespace {
         Self(net)
     }
 
-    /// Returns the namespace that the machine boots with.
-    pub(crate) fn initial() -> Self {
-        let net = &raw mut bindings::init_net;
-
-        // SAFETY: `init_net` exists for as long as the kernel runs.
-        unsafe { Self::from_raw(NonNull::new_unchecked(net)) }
-    }
-
     /// Returns the pointer for a call into C.
     pub(super) fn as_ptr(&self) -> *mut bindings::net {
         self.0.as_ptr()

@@ -326,11 +326,6 @@ impl Socket {
         let len = unsafe { bindings::kernel_getpeername(self.sock.as_ptr(), raw.as_name_ptr()) };
         Address::from_bytes(raw.bytes(count(len)?)?)
     }
-
-    /// Returns the network namespace it belongs to.
-    pub(crate) fn namespace(&self) -> &Namespace {
-        &self._net
-    }
 }
 
 impl Drop for Socket {

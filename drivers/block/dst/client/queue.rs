@@ -122,11 +122,6 @@ impl Queue {
         self.table.len()
     }
 
-    /// Returns the disk as the server described it last.
-    pub(super) fn geometry(&self) -> Geometry {
-        self.geometry
-    }
-
     /// Takes a new description of the disk.
     pub(super) fn set_geometry(&mut self, geometry: Geometry) {
         self.geometry = geometry;

@@ -108,7 +108,7 @@ pub(super) enum End {
     /// The client is not let in.
     Denied(Denial),
     /// There is no memory to go on.
-    Failed(Error),
+    Failed,
 }
 
 impl From<Fault> for End {
@@ -124,8 +124,8 @@ impl From<Denial> for End {
 }
 
 impl From<Error> for End {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
+    fn from(_: Error) -> Self {
+        Self::Failed
     }
 }
 
@@ -397,7 +397,7 @@ impl State {
                 None => return,
             },
             End::Denied(denial) => *denial,
-            End::Bye | End::Fault(_) | End::Violation(_) | End::Failed(_) => return,
+            End::Bye | End::Fault(_) | End::Violation(_) | End::Failed => return,
         };
         // Whether it is told or not: this is the end.
         let _ = match &self.phase {
@@ -425,7 +425,7 @@ impl State {
             End::Cut(cut) => cut.text(),
             End::Violation(text) => text,
             End::Denied(denial) => denial.text,
-            End::Failed(_) => "out of memory",
+            End::Failed => "out of memory",
         };
 
         if let Phase::Serving(serving) = &self.phase {

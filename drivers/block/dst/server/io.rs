@@ -258,21 +258,12 @@ fn translate(status: BlockStatus) -> Status {
 /// A stack of requests.
 pub(super) struct Chain {
     first: Option<IoBox>,
-    len: usize,
 }
 
 impl Chain {
     /// Returns a stack without requests.
     pub(super) const fn new() -> Self {
-        Self {
-            first: None,
-            len: 0,
-        }
-    }
-
-    /// Returns the number of requests.
-    pub(super) fn len(&self) -> usize {
-        self.len
+        Self { first: None }
     }
 
     /// Returns whether there are no requests.
@@ -284,7 +275,6 @@ impl Chain {
     pub(super) fn push(&mut self, mut io: IoBox) {
         io.next = self.first.take();
         self.first = Some(io);
-        self.len += 1;
     }
 
     /// Takes the request from the top.
@@ -292,7 +282,6 @@ impl Chain {
         let mut io = self.first.take()?;
 
         self.first = io.next.take();
-        self.len -= 1;
         Some(io)
     }
 
@@ -332,11 +321,6 @@ impl Queue {
             head: Chain::new(),
             tail: Chain::new(),
         }
-    }
-
-    /// Returns the number of requests.
-    pub(super) fn len(&self) -> usize {
-        self.head.len() + self.tail.len()
     }
 
     /// Returns whether there are no requests.

@@ -49,6 +49,8 @@ attribute_group! {
     resent: resent;
     reconnects: reconnects;
     protocol_errors: protocol_errors;
+    stale_replies: stale_replies;
+    lost_writes: lost_writes;
 }
 
 /// Returns the attributes that the disk of a storage has.
@@ -82,6 +84,8 @@ lines! {
     resent => info.totals.resent;
     reconnects => info.totals.reconnects;
     protocol_errors => info.totals.protocol_errors;
+    stale_replies => info.totals.stale_replies;
+    lost_writes => info.totals.lost_writes;
 }
 
 /// Shows the name of the export.
