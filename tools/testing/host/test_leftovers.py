@@ -8,6 +8,7 @@ BOOT = """unreferenced object 0x644cdf60 (size 96):
   backtrace (crc 5650ba86):
     save_stack_trace+0x10/0x20
 """
+CARD = BOOT.replace("swapper/0", "hardirq")
 OURS = """unreferenced object 0x644cd000 (size 64):
   comm "dstctl", pid 99, jiffies 4294967967
   backtrace (crc 1):
@@ -15,7 +16,9 @@ OURS = """unreferenced object 0x644cd000 (size 64):
 """
 
 
-def test_objects_of_the_boot_are_not_of_the_test() -> None:
+def test_what_is_not_ours_is_not_held_against_us() -> None:
     assert losses("") == ""
     assert losses(BOOT) == ""
+    assert losses(CARD) == ""
+    assert losses(CARD + "    dst_receive+0x1/0x2 [dst]\n") != ""
     assert losses(BOOT + OURS + BOOT) == OURS
