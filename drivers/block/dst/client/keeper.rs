@@ -192,9 +192,8 @@ impl Keeper<'_> {
         }) {
             Ok(interval) => Ok((connection, interval)),
             Err(failure) => {
+                // It has carried no data, so `old`, which may have, stays the one to wait for.
                 connection.close();
-                self.old = Some(connection);
-                self.let_go();
                 Err(failure)
             }
         }
