@@ -37,6 +37,7 @@ declare! {
     ECONNREFUSED: "Connection refused.";
     ECONNRESET: "Connection reset by peer.";
     EHOSTUNREACH: "No route to host.";
+    EINPROGRESS: "Operation now in progress.";
     EOPNOTSUPP: "Operation not supported.";
     EPROTO: "Protocol error.";
     EPROTONOSUPPORT: "Protocol not supported.";

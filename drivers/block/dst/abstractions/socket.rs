@@ -12,6 +12,7 @@ use super::{
         MAX_LEN, //
     },
     bindings,
+    errno::EINPROGRESS,
     iovec::{
         Gather,
         Scatter, //
@@ -117,8 +118,11 @@ impl Socket {
         unsafe { (*self.sock.as_ptr()).sk }
     }
 
-    /// Connects to `address`. Process context; sleeps until the other side has answered, or for
-    /// as long as TCP tries (about three seconds).
+    /// Begins to connect to `address`. Process context; does not wait for the other side.
+    ///
+    /// Until it has answered, there is nothing to receive and no room to send. If it does not
+    /// within the time that TCP tries (about three seconds), or refuses, receiving and sending fail
+    /// with the reason. [`Events::changed`] tells of both.
     ///
     /// The socket may use the memory reserves, see [`ReserveScope`].
     ///
@@ -130,10 +134,14 @@ impl Socket {
         let mut raw = RawAddress::from(address);
 
         // SAFETY: The socket is valid, and `raw` for reads of the length that goes with it.
-        to_result(unsafe {
-            bindings::kernel_connect(socket.sock.as_ptr(), raw.as_mut_ptr(), raw.len(), 0)
-        })?;
-        Ok(socket)
+        let result = to_result(unsafe {
+            bindings::dstblk_sk_connect(socket.sock.as_ptr(), raw.as_mut_ptr().cast(), raw.len())
+        });
+
+        match result {
+            Err(error) if error != EINPROGRESS.into() => Err(error),
+            _ => Ok(socket),
+        }
     }
 
     /// Binds a new socket to `address` and listens. Process context.

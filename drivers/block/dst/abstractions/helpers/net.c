@@ -5,6 +5,7 @@
  * struct sock stays opaque in Rust: what has to reach into it does so here.
  */
 
+#include <linux/fs_struct.h>
 #include <linux/rcupdate.h>
 #include <net/inet_sock.h>
 #include <net/tcp.h>
@@ -156,6 +157,19 @@ void dstblk_sk_clear_callbacks(struct sock *sk)
 		sk->sk_write_space = defaults->space;
 	}
 	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/*
+ * Begin to connect. The path of a UNIX-domain socket is one of the machine's,
+ * also where kernel threads have a file system of their own, which is empty.
+ */
+int dstblk_sk_connect(struct socket *sock, void *addr, int len)
+{
+#ifdef scoped_with_init_fs
+	scoped_with_init_fs()
+		return kernel_connect(sock, addr, len, O_NONBLOCK);
+#endif
+	return kernel_connect(sock, addr, len, O_NONBLOCK);
 }
 
 /* Ask for sk_write_space() to be called when there is room again. */
