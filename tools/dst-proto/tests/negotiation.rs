@@ -196,6 +196,7 @@ fn clients_check_welcomes() {
         verdict(&good, None),
         Ok(Accepted {
             grown: false,
+            restarted: false,
             lost_writes: false,
         })
     );
@@ -295,6 +296,7 @@ fn a_known_disk_stays_itself() {
         with(old),
         Ok(Accepted {
             grown: false,
+            restarted: false,
             lost_writes: false,
         })
     );
@@ -302,6 +304,7 @@ fn a_known_disk_stays_itself() {
         with(disk(1001)),
         Ok(Accepted {
             grown: true,
+            restarted: false,
             lost_writes: false,
         })
     );
@@ -375,7 +378,12 @@ fn a_restart_may_have_lost_writes() {
             },
             Some(known),
         )
-        .map(|accepted| accepted.lost_writes)
+        .map(|accepted| {
+            let restarted = boot != 8 || incarnation != 9;
+
+            assert_eq!(accepted.restarted, restarted);
+            accepted.lost_writes
+        })
     };
     let volatile = Known::from(&welcome());
     let durable = Known {

@@ -57,6 +57,10 @@ pub enum Cause {
     Lost,
     /// The peer broke the rules of the protocol.
     Protocol,
+    /// A request was not answered for longer than the administrator wants to wait.
+    Overdue,
+    /// The storage goes on at another address, or with other connections.
+    Moved,
     /// The server said goodbye.
     Bye(Status),
 }
@@ -71,6 +75,8 @@ impl Cause {
             Self::Silent => "the peer is silent",
             Self::Lost => "connection lost",
             Self::Protocol => "protocol error",
+            Self::Overdue => "requests were not answered in time",
+            Self::Moved => "moved to another address",
         }
     }
 }

@@ -40,6 +40,13 @@ impl Durability {
         !core::mem::take(&mut self.lost)
     }
 
+    /// A flush that nobody but this side asked for, sent at `mark`, succeeded on the server. An
+    /// error that is due stays due.
+    #[inline]
+    pub fn settled(&mut self, mark: Mark) {
+        self.flushed = self.flushed.max(mark.0);
+    }
+
     /// The server was restarted, and had a volatile cache; returns whether writes may be lost.
     pub fn restarted(&mut self) -> bool {
         let lost = self.acked != self.flushed;
@@ -95,6 +102,20 @@ mod tests {
         // It is sent again in the new epoch.
         let again = state.flush_sent();
         assert!(!state.flush_done(again));
+    }
+
+    #[test]
+    fn a_flush_of_its_own_makes_durable_and_hides_nothing() {
+        let mut state = Durability::default();
+
+        state.acknowledged();
+        state.settled(state.flush_sent());
+        assert!(!state.restarted());
+
+        state.acknowledged();
+        assert!(state.restarted());
+        state.settled(state.flush_sent());
+        assert!(!state.flush_done(state.flush_sent()));
     }
 
     #[test]

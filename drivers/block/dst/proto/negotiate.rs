@@ -245,6 +245,9 @@ pub struct Expectation<'a> {
 pub struct Accepted {
     /// Whether the disk has grown since the last welcome.
     pub grown: bool,
+    /// Whether the server, or its export, is not the one of the last welcome any more: nothing that
+    /// was under way there goes on, and connections to it that still seem to live are dead.
+    pub restarted: bool,
     /// Whether writes that were acknowledged since the last flush may be lost.
     pub lost_writes: bool,
 }
@@ -347,6 +350,7 @@ impl Expectation<'_> {
             Some(known) => known.compare(welcome),
             None => Ok(Accepted {
                 grown: false,
+                restarted: false,
                 lost_writes: false,
             }),
         }
@@ -365,6 +369,7 @@ impl Known {
 
         Ok(Accepted {
             grown,
+            restarted,
             lost_writes: restarted && self.geometry.has_volatile_cache(),
         })
     }
