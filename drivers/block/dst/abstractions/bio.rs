@@ -232,6 +232,14 @@ impl Drop for List {
 #[derive(Clone, Copy)]
 pub(crate) struct Accounting(c_ulong);
 
+impl Accounting {
+    /// Returns how long ago that was, in milliseconds.
+    pub(crate) fn age_ms(self) -> u32 {
+        // SAFETY: There are no requirements.
+        unsafe { bindings::dstblk_msecs_since(self.0) }
+    }
+}
+
 /// Iterator over the pieces of a bio's memory. A piece may be larger than a page.
 pub(super) struct Segments<'a> {
     bio: &'a Bio,

@@ -257,6 +257,34 @@ impl<T> Fifo<T> {
         self.last = node;
     }
 
+    /// Adds an object as the first one.
+    pub(crate) fn push_front(&mut self, object: Unique<T>) {
+        let node = ManuallyDrop::new(object).0.as_ptr();
+
+        // SAFETY: The object is valid and owned by us alone.
+        unsafe { (*node).next = self.first };
+        if self.first.is_null() {
+            self.last = node;
+        }
+        // INVARIANT: The object was connected to the list at its beginning, and if it is the only
+        // one it is the last one, too.
+        self.first = node;
+    }
+
+    /// Returns the first object.
+    pub(crate) fn front(&self) -> Option<&T> {
+        let node = NonNull::new(self.first)?;
+
+        // SAFETY: By the type invariants, the object is valid, and nobody changes it as long as
+        // the list is borrowed.
+        Some(unsafe { &(*node.as_ptr()).value })
+    }
+
+    /// Returns whether there are no objects.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
     /// Takes the first object.
     pub(crate) fn pop(&mut self) -> Option<Unique<T>> {
         let node = NonNull::new(self.first)?;

@@ -148,3 +148,9 @@ bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset)
 {
 	return sendpages_ok(page, len, offset);
 }
+
+/* Milliseconds since @start, in jiffies. */
+unsigned int dstblk_msecs_since(unsigned long start)
+{
+	return jiffies_to_msecs(jiffies - start);
+}
