@@ -40,6 +40,21 @@ pub(crate) struct StorageConfig {
     pub(crate) read_only: bool,
     /// Milliseconds to wait for the first connection, 0 not to wait.
     pub(crate) timeout: u32,
+    /// Connections to make, 0 for as many as usual.
+    pub(crate) connections: u16,
+    /// For how long requests may wait.
+    pub(crate) policy: Policy,
+}
+
+/// For how long requests wait, if not for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// Milliseconds without any connection after which all requests fail until there is one, 0 for
+    /// never.
+    pub(crate) fail_after: u32,
+    /// Milliseconds that a request may take; then it fails and the connections are made anew. 0
+    /// for any time.
+    pub(crate) io_timeout: u32,
 }
 
 /// What a storage is doing.
@@ -53,6 +68,8 @@ pub(crate) enum StorageState {
     Reconnecting,
     /// The server completes what it had accepted before; requests wait.
     Draining,
+    /// Requests wait because somebody said so.
+    Suspended,
     /// The server refuses, or is not the right one; requests wait.
     Failed,
     /// It is on its way out.
@@ -67,6 +84,7 @@ impl StorageState {
             Self::Connected => "connected",
             Self::Reconnecting => "reconnecting",
             Self::Draining => "draining",
+            Self::Suspended => "suspended",
             Self::Failed => "failed",
             Self::Removing => "removing",
         }
@@ -104,6 +122,12 @@ pub(crate) struct StorageInfo {
     pub(crate) geometry: Option<Geometry>,
     /// Identity of the export, [`Uuid::ANY`] as long as it is not known.
     pub(crate) uuid: Uuid,
+    /// How many connections it would like to have.
+    pub(crate) connections: u16,
+    /// How many carry requests.
+    pub(crate) live: u16,
+    /// For how long requests may wait.
+    pub(crate) policy: Policy,
     /// The server that the connection leads to, or that is tried.
     pub(crate) peer: Option<Address>,
     /// Identity of the session.

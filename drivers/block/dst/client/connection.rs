@@ -7,7 +7,8 @@
 //! one with a higher generation.
 
 use super::{
-    flight::Over,
+    failure::Failure,
+    greeting::encode_hello,
     receive::Receiver,
     send::{
         Sending,
@@ -17,7 +18,6 @@ use super::{
 };
 use crate::{
     abstractions::{
-        crc32c::crc32c,
         lock::{
             new_spinlock_irq,
             SpinLockIrq, //
@@ -33,15 +33,10 @@ use crate::{
         Work, //
     },
     proto::{
-        attribute::Attributes,
         connection::{
             Cause,
             Event,
             State, //
-        },
-        frame::{
-            Header,
-            HEADER_SIZE, //
         },
         geometry::Geometry,
         hello::{
@@ -49,7 +44,6 @@ use crate::{
             Welcome, //
         },
         keepalive::Silence,
-        opcode::Opcode,
         units::{
             Handle,
             Stamp, //
@@ -64,6 +58,7 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        aref::ARef,
         atomic::{
             Atomic,
             Relaxed, //
@@ -71,14 +66,12 @@ use kernel::{
         Arc,
         Mutex, //
     },
+    task::Task,
     time::{
         Instant,
         Monotonic, //
     }, //
 };
-
-/// Longest hello, header included: the fixed part and two names.
-const HELLO_ROOM: usize = 512;
 
 /// See the module's documentation.
 #[pin_data]
@@ -86,6 +79,10 @@ pub(super) struct Connection {
     /// The storage it works for. The storage lets go of the connection first.
     pub(super) storage: Arc<Storage>,
     pub(super) socket: Socket,
+    /// Its number in the session.
+    pub(super) number: u16,
+    /// Who looks after it.
+    pub(super) keeper: ARef<Task>,
     /// Receives, and sends when there is room again.
     pub(super) job: Arc<Job>,
     /// Epoch of the session and generation of this connection.
@@ -99,28 +96,30 @@ pub(super) struct Connection {
     #[pin]
     pub(super) receiver: Mutex<Receiver>,
     #[pin]
-    control: SpinLockIrq<Control>,
+    pub(super) control: SpinLockIrq<Control>,
 }
 
 /// What is known and wanted about the connection itself.
-struct Control {
+pub(super) struct Control {
     state: State,
     /// The hello, as long as it was not sent.
-    hello: Option<KVec<u8>>,
+    pub(super) hello: Option<KVec<u8>>,
     /// A PING has to be sent.
-    ping: bool,
+    pub(super) ping: bool,
     /// A PING was not answered yet.
-    ping_pending: bool,
+    pub(super) ping_pending: bool,
     /// A PING of the server has to be answered.
-    pong: Option<Handle>,
+    pub(super) pong: Option<Handle>,
     /// A BYE has to be sent.
-    bye: bool,
+    pub(super) bye: bool,
     /// The welcome, until the keeper has taken it.
-    welcome: Option<Welcome>,
+    pub(super) welcome: Option<Welcome>,
     /// What the server has to say about a refusal.
-    message: Option<KVec<u8>>,
+    pub(super) message: Option<KVec<u8>>,
+    /// Why there is no connection, if the network said so.
+    error: Option<Error>,
     /// A new description of the disk, until the keeper has taken it.
-    geometry: Option<Geometry>,
+    pub(super) geometry: Option<Geometry>,
 }
 
 /// Has the job look after a socket.
@@ -153,7 +152,8 @@ pub(super) enum News {
 }
 
 impl Connection {
-    /// Greets the server over `socket`. Process context.
+    /// Greets the server over `socket`, which may still be connecting, for the current task, which
+    /// is woken when there is news. Process context.
     pub(super) fn new(
         storage: &Arc<Storage>,
         pool: &Arc<Pool>,
@@ -171,6 +171,8 @@ impl Connection {
             pin_init!(Self {
                 storage: storage.clone(),
                 socket,
+                number: hello.connection,
+                keeper: ARef::from(&**current!()),
                 job,
                 stamp: hello.stamp,
                 born: Instant::now(),
@@ -187,6 +189,7 @@ impl Connection {
                     bye: false,
                     welcome: None,
                     message: None,
+                    error: None,
                     geometry: None,
                 }, "Connection::control"),
             }),
@@ -207,7 +210,8 @@ impl Connection {
 
     /// Notes that something was received.
     pub(super) fn note_rx(&self) {
-        self.last_rx.store(self.now(), Relaxed);
+        // Never zero, which means that nothing was heard yet.
+        self.last_rx.store(self.now().max(1), Relaxed);
     }
 
     /// Notes that something was sent.
@@ -247,7 +251,18 @@ impl Connection {
     /// Gives the connection up because of `cause`. Any context.
     pub(super) fn over(&self, cause: Cause) {
         self.event(Event::Broken(cause));
-        self.storage.wake_keeper();
+        self.keeper.wake_up();
+    }
+
+    /// Gives the connection up because its socket says `error`. If nothing was ever heard of the
+    /// other side, there never was a connection.
+    pub(super) fn broken(&self, error: Error) {
+        if self.state() == State::Greeting && self.last_rx.load(Relaxed) == 0 {
+            self.control.lock().error.get_or_insert(error);
+            self.over(Cause::Unreachable);
+        } else {
+            self.over(Cause::Lost);
+        }
     }
 
     /// Gives the connection up because the server broke the protocol.
@@ -264,7 +279,7 @@ impl Connection {
     }
 
     /// Changes the state; returns whether `event` was possible.
-    fn event(&self, event: Event) -> bool {
+    pub(super) fn event(&self, event: Event) -> bool {
         let mut control = self.control.lock();
 
         match control.state.on(event) {
@@ -301,9 +316,14 @@ impl Connection {
             || control.geometry.is_some()
     }
 
-    /// Takes what the server had to say about a refusal.
-    pub(super) fn take_message(&self) -> Option<KVec<u8>> {
-        self.control.lock().message.take()
+    /// Returns why it was given up because of `cause`, once.
+    pub(super) fn failure(&self, cause: Cause) -> Failure {
+        let mut control = self.control.lock();
+
+        match control.error.take() {
+            Some(error) => Failure::new(cause, error),
+            None => Failure::of(cause, control.message.take()),
+        }
     }
 
     /// Asks the server whether it is still there.
@@ -323,121 +343,14 @@ impl Connection {
         self.socket.shutdown();
     }
 
-    /// Stops all work on the connection. When this returns nothing of the queue is referred to any
-    /// more, except by the network: see [`Socket::sending`]. Process context.
+    /// Stops all work on the connection. When this returns the connection refers to no request any
+    /// more, but the network may: see [`Socket::sending`]. Process context.
     pub(super) fn close(&self) {
         self.event(Event::Broken(Cause::Lost));
         self.job.cancel();
         self.sender.alone(|outbox| outbox.clear(drop));
+        self.receiver.lock().forget();
         self.socket.abort();
-        loop {
-            match self.storage.queue.lock().pop_over() {
-                Over::Nothing => break,
-                over => drop(over),
-            }
-        }
-    }
-
-    /// Puts what has to be said about the connection into the outbox. Returns false if that failed.
-    pub(super) fn fill_control(&self, outbox: &mut Outbox<Sending>) -> bool {
-        let (hello, ping, pong, bye) = {
-            let mut control = self.control.lock();
-            (
-                control.hello.take(),
-                core::mem::take(&mut control.ping),
-                control.pong.take(),
-                core::mem::take(&mut control.bye),
-            )
-        };
-        let frame = |header: Header| header.encode(crc32c);
-        let mut ok = true;
-
-        if let Some(hello) = hello {
-            ok &= outbox.push(&hello, None).is_ok();
-        }
-        if ping {
-            // The handle is repeated in the answer; nothing depends on it.
-            let header = Header::request(Opcode::Ping, Handle::NONE, self.stamp);
-            ok &= outbox.push(&frame(header), None).is_ok();
-        }
-        if let Some(handle) = pong {
-            let status = crate::proto::status::Status::Ok;
-            let header = Header::answer(Opcode::Ping, handle, self.stamp, status);
-            ok &= outbox.push(&frame(header), None).is_ok();
-        }
-        if bye {
-            let header = Header::bye(self.stamp, crate::proto::status::Status::Ok, 0);
-            ok &= outbox.push(&frame(header), None).is_ok();
-        }
-        ok
-    }
-
-    /// Does what a frame about the connection says.
-    ///
-    /// # Errors
-    ///
-    /// The rule of the protocol that the server broke.
-    pub(super) fn control_frame(
-        &self,
-        header: &Header,
-        payload: &[u8],
-    ) -> Result<(), &'static str> {
-        if header.stamp != self.stamp {
-            return Err("a frame of another connection");
-        }
-        match (header.opcode, header.reply) {
-            (Opcode::Hello, true) => self.greeted(header, payload),
-            (Opcode::Draining, _) => {
-                let left = header.sectors.0;
-                match self.event(Event::Draining { left }) {
-                    true => {
-                        self.storage.wake_keeper();
-                        Ok(())
-                    }
-                    false => Err("draining after the welcome"),
-                }
-            }
-            (Opcode::Ping, true) => {
-                self.control.lock().ping_pending = false;
-                Ok(())
-            }
-            (Opcode::Ping, false) => {
-                self.control.lock().pong = Some(header.handle);
-                Ok(())
-            }
-            (Opcode::Bye, _) => {
-                let message = message(payload);
-                self.control.lock().message = message;
-                self.over(Cause::Bye(header.status));
-                Ok(())
-            }
-            (Opcode::Event, false) => {
-                let (geometry, _) = Geometry::decode(payload)
-                    .map_err(|_| "an impossible description of the disk")?;
-                self.control.lock().geometry = Some(geometry);
-                self.storage.wake_keeper();
-                Ok(())
-            }
-            _ => Err("a request to the client"),
-        }
-    }
-
-    /// Takes the answer to the hello.
-    fn greeted(&self, header: &Header, payload: &[u8]) -> Result<(), &'static str> {
-        if self.is_live() || self.control.lock().welcome.is_some() {
-            return Err("a second welcome");
-        }
-        if !header.status.is_ok() {
-            let message = message(payload);
-            self.control.lock().message = message;
-            self.over(Cause::Refused(header.status));
-            return Ok(());
-        }
-        let welcome = Welcome::decode(payload).map_err(|error| error.text())?;
-
-        self.control.lock().welcome = Some(welcome);
-        self.storage.wake_keeper();
-        Ok(())
     }
 }
 
@@ -447,37 +360,4 @@ impl Work for Connection {
         self.storage.feed();
         self.transmit();
     }
-}
-
-/// Writes the frame that begins a connection.
-fn encode_hello(hello: &Hello<'_>) -> Result<KVec<u8>> {
-    let mut bytes = KVec::new();
-
-    bytes.resize(HELLO_ROOM, 0, GFP_KERNEL)?;
-    let payload = bytes.get_mut(HEADER_SIZE..).ok_or(EINVAL)?;
-    let len = hello.encode(payload).map_err(|_| EINVAL)?;
-    let header = Header {
-        payload: u32::try_from(len)?,
-        ..Header::request(Opcode::Hello, Handle::NONE, hello.stamp)
-    };
-
-    for (to, from) in bytes.iter_mut().zip(header.encode(crc32c)) {
-        *to = from;
-    }
-    bytes.truncate(HEADER_SIZE + len);
-    Ok(bytes)
-}
-
-/// Takes the message for people out of the attributes of a frame, without control characters.
-fn message(payload: &[u8]) -> Option<KVec<u8>> {
-    let text = Attributes::parse(payload).ok()?.message?;
-    let mut message = KVec::new();
-
-    message
-        .extend_from_slice(text.as_bytes(), GFP_KERNEL)
-        .ok()?;
-    for byte in message.iter_mut().filter(|byte| byte.is_ascii_control()) {
-        *byte = b'?';
-    }
-    Some(message)
 }

@@ -59,7 +59,12 @@ impl Failure {
         match self.cause {
             Cause::Refused(status) | Cause::Bye(status) => !status.is_transient(),
             Cause::Unacceptable => true,
-            Cause::Unreachable | Cause::Silent | Cause::Lost | Cause::Protocol => false,
+            Cause::Unreachable
+            | Cause::Silent
+            | Cause::Lost
+            | Cause::Protocol
+            | Cause::Overdue
+            | Cause::Moved => false,
         }
     }
 
@@ -119,7 +124,8 @@ fn error(cause: Cause) -> Error {
         },
         Cause::Unreachable => errno::EHOSTUNREACH.into(),
         Cause::Unacceptable => errno::ESTALE.into(),
-        Cause::Silent => ETIMEDOUT,
+        Cause::Silent | Cause::Overdue => ETIMEDOUT,
+        Cause::Moved => errno::ECONNABORTED.into(),
         Cause::Lost => errno::ECONNRESET.into(),
         Cause::Protocol => errno::EPROTO.into(),
     }

@@ -27,10 +27,24 @@ use crate::{
     }, //
 };
 
+/// Who has a piece of work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nobody: the next connection that has room for it may take it.
+    Waiting,
+    /// The connection with this number.
+    Carried(u16),
+    /// The connection with this number had it. It is closed, and the network has let go of the
+    /// memory; but the server may still work on it. It may fail, but not be sent again.
+    Unfenced(u16),
+}
+
 /// A piece of work under way.
 pub(super) struct InFlight {
     /// What it is.
     pub(super) work: Work,
+    /// Who has it.
+    pub(super) place: Place,
     /// Pages that are to be sent (again). What has no pages has the first one.
     pub(super) to_send: PageMask,
     /// Frames of it that a sender is working on.
@@ -49,6 +63,7 @@ impl InFlight {
         Self {
             to_send: work.to_send(),
             work,
+            place: Place::Waiting,
             sending: 0,
             resent: false,
             mark: Mark::default(),
@@ -56,11 +71,19 @@ impl InFlight {
         }
     }
 
-    /// Has all that is not done sent again.
+    /// Has all that is not done sent again, by whichever connection.
     pub(super) fn send_again(&mut self) {
+        self.place = Place::Waiting;
         self.to_send = self.work.to_send();
-        self.sending = 0;
         self.resent = true;
+    }
+
+    /// Notes that the connection with this `number`, which had it, is no more.
+    pub(super) fn let_go(&mut self, number: u16) {
+        if self.place == Place::Carried(number) {
+            self.place = Place::Unfenced(number);
+            self.sending = 0;
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     config::StorageInfo,
     storage::Storage, //
 };
+use crate::abstractions::memory::NoIoScope;
 use kernel::{
     prelude::*,
     str::CString, //
@@ -14,6 +15,8 @@ use kernel::{
 impl Storage {
     /// Returns what there is to know about it now. Process context.
     pub(crate) fn info(&self) -> Result<StorageInfo> {
+        // Memory must not be waited for with locks that a keeper needs to get some written back.
+        let _noio = NoIoScope::new();
         let (device, openers) = match &*self.disk.lock() {
             Some(disk) => (Some(disk.device_number()), disk.openers()),
             None => (None, 0),
@@ -26,12 +29,15 @@ impl Storage {
         };
 
         Ok(StorageInfo {
-            state: status.state,
+            state: status.state(),
             state_ms: u64::try_from(status.since.elapsed().as_millis()).unwrap_or(0),
             device,
             openers,
             geometry: status.geometry,
             uuid: status.uuid,
+            connections: self.connections(),
+            live: self.live(),
+            policy: self.policy(),
             peer: status.peer.clone(),
             session: status.session,
             stamp: status.stamp,

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The thread that keeps a storage connected.
+//! The thread that keeps one connection of a storage: connects, greets, watches, and begins again.
 //!
-//! It makes connections and closes them, and decides when requests may flow and what may be sent
-//! again. It never touches a request itself, and nothing that requests wait for is done by it while
-//! a connection is live.
+//! Everything that may take long is done here and in nobody else's time. A connection that is live
+//! does not need its keeper for anything that requests wait for.
 
 use super::{
     connection::{
@@ -16,6 +15,7 @@ use super::{
 };
 use crate::{
     abstractions::{
+        address::Address,
         kthread::Current,
         machine::NodeName,
         memory::NoIoScope,
@@ -28,6 +28,7 @@ use crate::{
             Cause,
             State, //
         },
+        geometry::Geometry,
         hello::{
             Hello,
             Welcome, //
@@ -40,17 +41,9 @@ use crate::{
         negotiate::{
             Expectation,
             Features,
-            Known,
             Versions, //
         },
-        session::{
-            Session,
-            Start, //
-        },
-        units::{
-            Generation,
-            SessionId, //
-        }, //
+        units::Stamp, //
     }, //
 };
 use core::num::Wrapping;
@@ -60,139 +53,180 @@ use kernel::{
     time::{
         delay::fsleep,
         msecs_to_jiffies,
-        Delta, //
+        Delta,
+        Instant,
+        Monotonic, //
     }, //
 };
 
-/// Milliseconds after which the keeper looks again whether the network has let go of memory.
-const LINGER_STEP_MS: i64 = 2;
+/// Milliseconds after which a keeper looks again whether the network has let go of memory.
+const LINGER_STEP_MS: u32 = 2;
 
-/// Milliseconds that a storage that goes away gives it.
+/// Milliseconds that a connection that is not wanted any more gets to complete its requests, and
+/// the network to let go of their memory.
 const LINGER_MAX_MS: i64 = 2_000;
 
-/// What the keeper remembers from one connection to the next.
+/// Milliseconds after which a keeper that waits for others looks whether it still has to.
+const REST_MS: u32 = 1_000;
+
+/// What a keeper remembers from one connection to the next.
 struct Keeper<'a> {
     storage: &'a Arc<Storage>,
     current: &'a Current,
-    session: Session,
-    generation: Generation,
-    known: Option<Known>,
+    /// The number of the connection.
+    number: u16,
     backoff: Backoff,
-    /// The address that is tried next.
+    /// Which address is tried next. Connections begin with different ones.
     next: Wrapping<usize>,
-    /// The last connection, as long as the network may send from memory that was given to it.
-    old: Option<Arc<Connection>>,
+    /// It had a connection.
+    experienced: bool,
 }
 
-/// Keeps `storage` connected until the thread has to stop.
-pub(super) fn run(storage: &Arc<Storage>, current: &Current) {
+/// Keeps the connection `number` of `storage` until the thread has to stop.
+pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
     let _noio = NoIoScope::new();
     let mut keeper = Keeper {
         storage,
         current,
-        session: Session::new(SessionId(random_bytes())),
-        generation: Generation::default(),
-        known: None,
+        number,
         backoff: Backoff::new(),
-        next: Wrapping(0),
-        old: None,
+        next: Wrapping(number.into()),
+        experienced: false,
     };
 
     while !current.should_stop() {
-        match keeper.establish() {
+        let seen = storage.changes();
+        // It is another thread that begins a new epoch, or the server does not want so many.
+        let Some(stamp) = keeper.begin() else {
+            keeper.sleep(REST_MS, || storage.changes() != seen);
+            continue;
+        };
+
+        match keeper.establish(stamp) {
             Ok((connection, interval)) => {
                 keeper.backoff.reset();
                 let why = keeper.supervise(&connection, interval);
                 keeper.end(connection, why);
             }
             Err(_) if current.should_stop() => (),
-            Err(failure) => storage.failed(failure),
+            Err(failure) => storage.failed(failure, true),
         }
         keeper.pause();
     }
-    keeper.let_go();
 }
 
 impl Keeper<'_> {
+    /// Returns the stamp of the next connection, or [`None`] if others have to come first.
+    fn begin(&self) -> Option<Stamp> {
+        self.storage.session.lock().begin(self.number)
+    }
+
     /// Sleeps for as long as the next attempt should be put off.
     fn pause(&mut self) {
         let random = u32::from_ne_bytes(random_bytes());
         let wait = self.backoff.next_ms(random);
 
         if wait > 0 {
-            self.sleep(wait, || false);
+            let moves = self.storage.moves();
+
+            // Other addresses are worth an attempt at once.
+            self.sleep(wait, || self.storage.moves() != moves);
         }
     }
 
-    /// Sleeps for up to `ms` milliseconds until `ready`, or until the thread has to stop.
+    /// Sleeps for up to `ms` milliseconds until `ready`, or until the thread has to stop, and does
+    /// meanwhile what has to be done every now and then. `ready` must not sleep.
     fn sleep(&self, ms: u32, ready: impl Fn() -> bool) {
-        self.current
-            .sleep_until_timeout(msecs_to_jiffies(ms).max(1), ready);
+        let storage = self.storage;
+        let begun = Instant::<Monotonic>::now();
+
+        loop {
+            let seen = storage.changes();
+            let spent = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+            let mut slice = ms.saturating_sub(spent);
+
+            if slice == 0 || self.current.should_stop() || ready() {
+                return;
+            }
+            // One looks after the limits for all.
+            if self.number == 0 {
+                slice = slice.min(storage.patience().unwrap_or(slice));
+            }
+            if storage.is_lingering(None) {
+                slice = slice.min(LINGER_STEP_MS);
+            }
+            self.current
+                .sleep_until_timeout(msecs_to_jiffies(slice).max(1), || {
+                    ready() || storage.changes() != seen
+                });
+            storage.let_go(None);
+            if self.number == 0 {
+                storage.expire();
+            }
+        }
     }
 
-    /// Makes a connection over which requests can flow. Returns it and its keepalive interval.
-    fn establish(&mut self) -> Result<(Arc<Connection>, u32), Failure> {
+    /// Makes a connection with `stamp` over which requests can flow. Returns it and its keepalive
+    /// interval.
+    fn establish(&mut self, stamp: Stamp) -> Result<(Arc<Connection>, u32), Failure> {
         let storage = self.storage;
-        let Some(address) = storage.address(self.next.0) else {
-            return Err(Failure::new(Cause::Unreachable, EINVAL));
+        let addresses = storage.addresses();
+        let index = self.next.0.checked_rem(addresses.len()).unwrap_or(0);
+        let result = match addresses.get(index) {
+            Some(address) => self.greet(stamp, &addresses, address),
+            None => Err(Failure::new(Cause::Unreachable, EINVAL)),
         };
-        self.next += 1;
 
-        let stamp = match self.session.start(self.generation) {
-            Start::Hello(stamp) => stamp,
-            // With one connection there is none to wait for. A session that has used up its
-            // numbers goes on as a new one.
-            Start::Wait | Start::Closed | Start::Exhausted => {
-                self.session = Session::new(SessionId(random_bytes()));
-                self.generation = Generation::default();
-                return Err(Failure::new(Cause::Unreachable, EAGAIN));
-            }
-        };
-        self.generation = stamp.generation;
-        storage.trying(&address, self.session.id(), stamp);
-
-        let machine = NodeName::get();
-        let hello = Hello {
-            versions: Versions::OURS,
-            write: !storage.read_only(),
-            features: Features::NONE,
-            session: self.session.id(),
-            uuid: self
-                .known
-                .map_or(storage.expected_uuid(), |known| known.uuid),
-            stamp,
-            connection: 0,
-            connections: 1,
-            export: storage.export(),
-            client: Some(machine.as_str()).filter(|name| !name.is_empty()),
-        };
-        let result = self.greet(&hello);
         if result.is_err() {
-            self.session.failed(stamp);
+            self.next += 1;
+            storage.session.lock().session.failed(stamp);
+            storage.wake_keepers();
         }
         result
     }
 
-    /// Connects to the address that was chosen, and takes the connection into service if the
+    /// Connects to `address`, one of `addresses`, and takes the connection into service if the
     /// server's answer is acceptable.
-    fn greet(&mut self, hello: &Hello<'_>) -> Result<(Arc<Connection>, u32), Failure> {
+    fn greet(
+        &mut self,
+        stamp: Stamp,
+        addresses: &Arc<KVec<Address>>,
+        address: &Address,
+    ) -> Result<(Arc<Connection>, u32), Failure> {
         let storage = self.storage;
-        let address = storage
-            .peer()
-            .ok_or(Failure::new(Cause::Unreachable, EINVAL))?;
         let unreachable = |error| Failure::new(Cause::Unreachable, error);
+        let machine = NodeName::get();
+        let (session, known) = {
+            let shared = storage.session.lock();
 
-        let socket = Socket::connect(storage.net(), &address).map_err(unreachable)?;
+            (shared.session.id(), shared.known)
+        };
+        let hello = Hello {
+            versions: Versions::OURS,
+            write: !storage.read_only(),
+            features: Features::NONE,
+            session,
+            uuid: known.map_or(storage.expected_uuid(), |known| known.uuid),
+            stamp,
+            connection: self.number,
+            connections: storage.connections().max(self.number + 1),
+            export: storage.export(),
+            client: Some(machine.as_str()).filter(|name| !name.is_empty()),
+        };
+
+        storage.trying(address, session, stamp);
+
+        let socket = Socket::connect(storage.net(), address).map_err(unreachable)?;
         let connection =
-            Connection::new(storage, storage.threads(), socket, hello).map_err(unreachable)?;
+            Connection::new(storage, storage.threads(), socket, &hello).map_err(unreachable)?;
 
         match self.await_welcome(&connection).and_then(|welcome| {
-            self.accept(&connection, hello, &welcome)
+            self.accept(&connection, &hello, &welcome, addresses)
                 .map(|()| welcome.keepalive_ms)
         }) {
             Ok(interval) => Ok((connection, interval)),
             Err(failure) => {
-                // It has carried no data, so `old`, which may have, stays the one to wait for.
+                // It has carried no data, so nothing has to be let go of.
                 connection.close();
                 Err(failure)
             }
@@ -204,9 +238,7 @@ impl Keeper<'_> {
         loop {
             match connection.news() {
                 News::Welcome(welcome) => return Ok(welcome),
-                News::Over(cause) => {
-                    return Err(Failure::of(cause, connection.take_message()));
-                }
+                News::Over(cause) => return Err(connection.failure(cause)),
                 News::Geometry(_) | News::None => (),
             }
             if self.current.should_stop() {
@@ -228,44 +260,82 @@ impl Keeper<'_> {
         }
     }
 
-    /// Takes `connection` into service: the server has said that nothing of the past is being worked
-    /// on any more.
+    /// Takes `connection` into service: the server has said that nothing of the past that it has to
+    /// do with is being worked on any more.
     fn accept(
         &mut self,
         connection: &Arc<Connection>,
         hello: &Hello<'_>,
         welcome: &Welcome,
+        addresses: &Arc<KVec<Address>>,
     ) -> Result<(), Failure> {
         let storage = self.storage;
-        let expectation = Expectation {
+        let lost = || Failure::of(Cause::Lost, None);
+        let (known, alone) = {
+            let shared = storage.session.lock();
+
+            (shared.known, !shared.session.is_up())
+        };
+        let accepted = Expectation {
             hello: *hello,
             required: Features::NONE,
-            known: self.known,
-        };
-        let accepted = expectation.check(welcome).map_err(Failure::unacceptable)?;
+            known,
+        }
+        .check(welcome)
+        .map_err(Failure::unacceptable)?;
 
-        // What was sent over the old connection may end now, or be sent from other memory. The
-        // network must not send it from there any more.
-        self.let_go();
-        if self.current.should_stop() {
-            return Err(Failure::new(Cause::Lost, EINTR));
+        if accepted.restarted && !alone {
+            // The others lead to a server that is no more, and have not noticed it yet.
+            storage.give_up_connections(Cause::Lost);
+            return Err(lost());
         }
-        if self.session.welcomed(hello.stamp).is_err() {
-            return Err(Failure::of(Cause::Lost, None));
+        self.await_release(if alone { None } else { Some(self.number) })?;
+
+        let resend = {
+            let mut shared = storage.session.lock();
+
+            if !Arc::ptr_eq(addresses, &storage.addresses()) {
+                return Err(Failure::of(Cause::Moved, None));
+            }
+            let resend = shared.session.welcomed(hello.stamp).map_err(|_| lost())?;
+
+            if !connection.accept() {
+                // It broke meanwhile, so it counts as one that was live.
+                shared.session.lost(hello.stamp);
+                return Err(lost());
+            }
+            if accepted.lost_writes {
+                storage.restarted();
+            }
+            shared.learn(welcome);
+            resend
+        };
+
+        if core::mem::replace(&mut self.experienced, true) {
+            storage.counters.reconnected();
         }
-        if !connection.accept() {
-            // It broke meanwhile, so it counts as one that was live.
-            self.session.lost(hello.stamp);
-            return Err(Failure::of(Cause::Lost, None));
+        storage.connected(connection, welcome, resend, known.is_none());
+        if accepted.grown {
+            storage.resized(welcome.geometry);
         }
-        if accepted.lost_writes {
-            storage.restarted();
-        }
-        let again = self.known.is_some();
-        self.known = Some(Known::from(welcome));
-        storage.connected(connection, welcome, again, accepted.grown);
-        connection.transmit();
         Ok(())
+    }
+
+    /// Waits until the network does not send any more from memory that was given to the connection
+    /// `number`, or to any: it may end now, or be sent from by other connections.
+    fn await_release(&self, number: Option<u16>) -> Result<(), Failure> {
+        let storage = self.storage;
+
+        loop {
+            storage.let_go(None);
+            if !storage.is_lingering(number) {
+                return Ok(());
+            }
+            if self.current.should_stop() {
+                return Err(Failure::new(Cause::Lost, EINTR));
+            }
+            self.sleep(LINGER_STEP_MS, || false);
+        }
     }
 
     /// Watches over a live connection; returns why it has to be closed, or [`None`] if the thread
@@ -280,17 +350,7 @@ impl Keeper<'_> {
             match connection.news() {
                 News::Over(cause) => return Some(cause),
                 News::Geometry(geometry) => {
-                    if let Some(known) = &mut self.known {
-                        match known.check_change(&geometry) {
-                            Ok(_) => {
-                                known.geometry = geometry;
-                                self.storage.resized(geometry);
-                            }
-                            Err(fault) => {
-                                pr_warn!("{}: {}\n", self.storage.name(), fault.text());
-                            }
-                        }
-                    }
+                    self.learn(geometry);
                     continue;
                 }
                 News::Welcome(_) | News::None => (),
@@ -310,35 +370,78 @@ impl Keeper<'_> {
         }
     }
 
+    /// Takes note of a new description of the disk, which each connection brings.
+    fn learn(&self, geometry: Geometry) {
+        let storage = self.storage;
+        let mut shared = storage.session.lock();
+        let Some(known) = &mut shared.known else {
+            return;
+        };
+
+        if known.geometry == geometry {
+            return;
+        }
+        match known.check_change(&geometry) {
+            Ok(_) => {
+                known.geometry = geometry;
+                drop(shared);
+                storage.resized(geometry);
+            }
+            Err(fault) => pr_warn!("{}: {}\n", storage.name(), fault.text()),
+        }
+    }
+
     /// Closes a connection that was live.
     fn end(&mut self, connection: Arc<Connection>, why: Option<Cause>) {
-        self.session.lost(connection.stamp);
-        self.storage.disconnected();
+        let storage = self.storage;
+
+        if why.is_none() {
+            self.complete(&connection);
+        }
+        storage.disconnected(self.number);
         match why {
-            Some(cause) => {
-                let message = connection.take_message();
-                self.storage.failed(Failure::of(cause, message));
-            }
+            Some(cause) => storage.failed(connection.failure(cause), false),
             None => connection.bye(),
         }
         connection.close();
-        self.old = Some(connection);
+        storage.closed(connection);
+        if self.current.should_stop() {
+            self.leave();
+        }
     }
 
-    /// Waits until the network does not send from our memory any more.
-    ///
-    /// The connection was reset, so only packets that have left it already can still be on their
-    /// way. If they get stuck for good, a storage that goes away does not wait for them: what they
-    /// might still send goes to nobody.
-    fn let_go(&mut self) {
-        let Some(old) = self.old.take() else {
-            return;
-        };
-        let mut waited = 0;
+    /// Lets a connection that is not wanted any more complete what it has. If it does not, all
+    /// connections are made anew, so that the others may send it again.
+    fn complete(&self, connection: &Connection) {
+        let storage = self.storage;
 
-        while old.socket.sending() && !(self.current.should_stop() && waited >= LINGER_MAX_MS) {
-            fsleep(Delta::from_millis(LINGER_STEP_MS));
-            waited += LINGER_STEP_MS;
+        storage.queue.lock().shut(self.number);
+        self.linger(|| connection.is_over() || !storage.queue.lock().is_carrying(self.number));
+        if storage.queue.lock().is_carrying(self.number) {
+            storage.give_up_connections(Cause::Moved);
+        }
+    }
+
+    /// Lets go of all that the connection had: there is nobody who would do it later.
+    ///
+    /// It was reset, so only packets that have left it already can still be on their way. If they
+    /// get stuck for good, what they might still send goes to nobody.
+    fn leave(&self) {
+        let storage = self.storage;
+
+        self.linger(|| {
+            storage.let_go(None);
+            !storage.is_lingering(Some(self.number))
+        });
+        storage.let_go(Some(self.number));
+    }
+
+    /// Waits for a while until `ready`, though the thread has to stop.
+    fn linger(&self, ready: impl Fn() -> bool) {
+        let begun = Instant::<Monotonic>::now();
+
+        while !ready() && begun.elapsed().as_millis() < LINGER_MAX_MS {
+            fsleep(Delta::from_millis(LINGER_STEP_MS.into()));
         }
     }
 }

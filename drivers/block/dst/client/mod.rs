@@ -5,25 +5,34 @@
 //! The path of a write, and where to read about each step:
 //!
 //! 1. [`storage`]: the block layer submits a bio, which becomes a [`request`] in the [`queue`];
-//! 2. [`split`]: it is split into runs of pages, which get a handle each;
-//! 3. [`send`]: their frames go into the socket of the [`connection`], many in one call;
-//! 4. [`receive`]: replies are matched to runs by handle, and pages acknowledged;
+//! 2. [`dispatch`], [`split`]: it is split into runs of pages, which get a handle each;
+//! 3. [`send`]: their frames go into the socket of a [`connection`], many in one call;
+//! 4. [`receive`], [`answer`]: replies are matched to runs by handle, and pages acknowledged;
 //! 5. when the last run of a request is done, the bio ends.
 //!
-//! The [`keeper`] sees to it that there is a connection, and says when runs are sent again.
+//! A [`keeper`] for each connection sees to it that there is one, and says when runs are sent
+//! again. What happens while there is none is a matter of the [`policy`].
 
+mod answer;
 pub(crate) mod config;
 mod connection;
+mod connections;
 pub(crate) mod counters;
 mod device;
+mod dispatch;
 mod failure;
 mod flight;
+mod greeting;
 mod info;
 mod keeper;
+mod links;
+mod migrate;
+mod policy;
 mod queue;
 mod receive;
 mod request;
 mod send;
+mod session;
 mod split;
 mod state;
 mod status;

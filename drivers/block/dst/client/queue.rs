@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a storage has to do: requests that wait, and runs that are under way.
+//! What a storage has to do: requests that wait, and work that is under way.
 //!
 //! A [`Queue`] is data under one spinlock. Nothing is ended in here: what is over is handed to the
 //! caller, who drops it when he has released the lock.
+//!
+//! Work that is under way is in the table, and has a [`Place`]: it waits in the ring until some
+//! connection takes it; if that connection breaks, it is unfenced until the server has said that
+//! it will not touch it any more, and goes back to the ring. How it gets from the requests to the
+//! connections is in [`super::dispatch`], what becomes of it in [`super::answer`].
 
 use super::{
     flight::{
-        Answer,
-        Data,
         InFlight,
-        Outgoing,
-        Over, //
+        Over,
+        Place, //
     },
     request::Request,
     split::{
-        begin,
-        First,
-        Kind,
         Split,
         Work, //
     }, //
@@ -32,7 +32,6 @@ use crate::{
         }, //
     },
     proto::{
-        self,
         credits::Window,
         durability::Durability,
         geometry::Geometry,
@@ -40,50 +39,58 @@ use crate::{
             Slot,
             Table, //
         },
-        request::Reply,
+        negotiate::MAX_CONNECTIONS,
         ring::Ring,
-        run::{
-            Extent,
-            Run, //
-        },
-        units::{
-            Handle,
-            PageMask,
-            Stamp, //
-        }, //
+        session::Resend,
+        units::Stamp, //
     }, //
 };
 use kernel::prelude::*;
 
-/// Runs that can be under way at the same time.
+/// Pieces of work that can be under way at the same time.
 pub(super) const DEPTH: usize = 256;
 
-/// Whether anything can be sent.
+/// What happens to requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gate {
-    /// No: everything waits.
-    Shut,
-    /// Yes, over the connection with this stamp.
-    Open(Stamp),
-    /// No, and never again: everything fails.
+    /// They are carried out as soon as there is a connection.
+    Open,
+    /// They wait until somebody says otherwise. What is under way goes on.
+    Held,
+    /// They fail until there is a connection.
     Failing(BlockStatus),
+    /// They fail for ever.
+    Dead(BlockStatus),
+}
+
+/// A connection as the queue sees it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Carrier {
+    /// Its stamp as long as it may take work.
+    pub(super) stamp: Option<Stamp>,
+    /// What the server lets it have under way.
+    pub(super) window: Window,
+    /// The slot whose pages it is sending.
+    pub(super) current: Option<u32>,
 }
 
 type Vector<T> = KVVec<T>;
 
 /// See the module's documentation.
 pub(super) struct Queue {
-    gate: Gate,
-    geometry: Geometry,
-    window: Window,
-    durability: Durability,
+    pub(super) gate: Gate,
+    pub(super) geometry: Geometry,
+    pub(super) carriers: KVec<Carrier>,
+    pub(super) durability: Durability,
     /// Bios for which there was no memory.
     starved: bio::List,
-    waiting: Fifo<Request>,
-    split: Option<Split>,
-    table: Table<InFlight, Vector<Slot<InFlight>>>,
-    /// Slots that have something to send.
-    ring: Ring<Vector<u32>>,
+    pub(super) waiting: Fifo<Request>,
+    pub(super) split: Option<Split>,
+    pub(super) table: Table<InFlight, Vector<Slot<InFlight>>>,
+    /// Slots that wait for a connection.
+    pub(super) ring: Ring<Vector<u32>>,
+    /// How the last flush of the storage's own ended.
+    pub(super) settled: Option<BlockStatus>,
 }
 
 impl Queue {
@@ -97,29 +104,47 @@ impl Queue {
             places.push(0, GFP_KERNEL)?;
         }
         Ok(Self {
-            gate: Gate::Shut,
+            gate: Gate::Open,
             geometry: Geometry::default(),
-            window: Window::new(0),
+            carriers: KVec::from_elem(Carrier::default(), MAX_CONNECTIONS.into(), GFP_KERNEL)?,
             durability: Durability::default(),
             starved: bio::List::new(),
             waiting: Fifo::new(),
             split: None,
             table: Table::new(slots),
             ring: Ring::new(places),
+            settled: None,
         })
     }
 
     /// Returns the status with which everything fails now, if that is so.
     pub(super) fn failing(&self) -> Option<BlockStatus> {
         match self.gate {
-            Gate::Failing(status) => Some(status),
-            Gate::Shut | Gate::Open(_) => None,
+            Gate::Failing(status) | Gate::Dead(status) => Some(status),
+            Gate::Open | Gate::Held => None,
         }
+    }
+
+    /// Returns whether everything fails for ever.
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self.gate, Gate::Dead(_))
     }
 
     /// Returns the number of pieces of work under way.
     pub(super) fn in_flight(&self) -> u32 {
         self.table.len()
+    }
+
+    /// Returns whether there is something that a connection could take now.
+    pub(super) fn has_work(&self) -> bool {
+        !self.ring.is_empty() || self.may_begin()
+    }
+
+    /// Returns whether there is something that could be put under way.
+    fn may_begin(&self) -> bool {
+        self.gate == Gate::Open
+            && !self.table.is_full()
+            && (self.split.is_some() || !self.waiting.is_empty())
     }
 
     /// Takes a new description of the disk.
@@ -129,7 +154,7 @@ impl Queue {
 
     /// Puts in a request; it comes back if everything fails now.
     pub(super) fn submit(&mut self, request: Unique<Request>) -> Result<(), Unique<Request>> {
-        if let Gate::Failing(status) = self.gate {
+        if let Some(status) = self.failing() {
             request.note(status);
             return Err(request);
         }
@@ -151,6 +176,24 @@ impl Queue {
         self.starved.pop()
     }
 
+    /// Lets new requests wait. Returns whether they did not yet; [`None`] if all fail for ever.
+    pub(super) fn hold(&mut self) -> Option<bool> {
+        if self.is_dead() {
+            return None;
+        }
+        Some(core::mem::replace(&mut self.gate, Gate::Held) != Gate::Held)
+    }
+
+    /// Ends what [`Self::hold`] began. Returns whether they did wait.
+    pub(super) fn resume(&mut self) -> bool {
+        let held = self.gate == Gate::Held;
+
+        if held {
+            self.gate = Gate::Open;
+        }
+        held
+    }
+
     /// Notes that the server was restarted and may have lost what was in its cache; returns whether
     /// that matters. If it does, the next flush fails.
     ///
@@ -163,44 +206,34 @@ impl Queue {
         self.durability.restarted()
     }
 
-    /// Lets everything wait: the connection is lost.
-    pub(super) fn shut(&mut self) {
-        if self.failing().is_none() {
-            self.gate = Gate::Shut;
-        }
-    }
-
-    /// Takes out something that is over though its sender has not said that he is done with it: he
-    /// is, the connection is closed. [`Over::Nothing`] if there is nothing like that.
-    pub(super) fn pop_over(&mut self) -> Over {
-        let found = self.table.iter_mut().find(|(_, entry)| entry.over);
-        let Some((handle, entry)) = found else {
-            return Over::Nothing;
-        };
-        entry.sending = 0;
-        match self.finish(handle) {
-            // The request goes on; there may be more like it.
-            Over::Nothing => self.pop_over(),
-            over => over,
-        }
-    }
-
-    /// Lets everything go over the connection with `stamp`, beginning with all that is under way:
-    /// the server has said that nothing of it is being worked on any more.
+    /// Lets the connection `number` take work, which the server has welcomed with `stamp` and
+    /// `window`. What the welcome fences, as `resend` says, may be sent again by any connection.
     ///
-    /// All of it gets new handles, so that a reply to what was sent before is one to nothing.
-    pub(super) fn open(&mut self, stamp: Stamp, window: u32, geometry: Geometry) {
-        if self.failing().is_some() {
+    /// That gets new handles, so that a reply to what was sent before is one to nothing. If
+    /// everything has failed because there was no connection, that is over.
+    pub(super) fn open(&mut self, number: u16, stamp: Stamp, window: u32, resend: Resend) {
+        if self.is_dead() {
             return;
         }
-        self.gate = Gate::Open(stamp);
-        self.window = Window::new(window);
-        self.geometry = geometry;
-        self.ring.clear();
+        if matches!(self.gate, Gate::Failing(_)) {
+            self.gate = Gate::Open;
+        }
+        if let Some(carrier) = self.carriers.get_mut(usize::from(number)) {
+            *carrier = Carrier {
+                stamp: Some(stamp),
+                window: Window::new(window),
+                current: None,
+            };
+        }
         for slot in 0..self.table.capacity() {
             let Some((handle, entry)) = self.table.at_mut(slot) else {
                 continue;
             };
+            match (entry.place, resend) {
+                (Place::Unfenced(_), Resend::Session) => (),
+                (Place::Unfenced(by), Resend::Connection) if by == number => (),
+                _ => continue,
+            }
             entry.send_again();
             self.table.renew(handle);
             // The ring has a place for each slot.
@@ -208,17 +241,70 @@ impl Queue {
         }
     }
 
-    /// Lets everything fail with `status` from now on. What is there has to be taken out with
-    /// [`Self::pop`].
-    pub(super) fn fail(&mut self, status: BlockStatus) {
-        self.gate = Gate::Failing(status);
+    /// Lets the connection `number` take no more work.
+    pub(super) fn shut(&mut self, number: u16) {
+        if let Some(carrier) = self.carriers.get_mut(usize::from(number)) {
+            carrier.stamp = None;
+            carrier.current = None;
+        }
     }
 
-    /// Takes something out of a queue in which everything fails. [`Over::Nothing`] if it is empty.
+    /// Returns whether the connection `number` has work.
+    pub(super) fn is_carrying(&self, number: u16) -> bool {
+        self.table
+            .iter()
+            .any(|(_, entry)| entry.place == Place::Carried(number))
+    }
+
+    /// Notes that the connection `number`, which was shut, is closed, and that the network does not
+    /// refer to memory any more that was sent over it. What is over by that has to be taken out
+    /// with [`Self::pop`].
+    pub(super) fn let_go(&mut self, number: u16) {
+        for (_, entry) in self.table.iter_mut() {
+            entry.let_go(number);
+        }
+    }
+
+    /// Lets everything fail with `status` until there is a connection. What is there has to be
+    /// taken out with [`Self::pop`]. Returns whether it did not fail yet, and does not wait.
+    pub(super) fn fail(&mut self, status: BlockStatus) -> bool {
+        let open = self.gate == Gate::Open;
+
+        if open {
+            self.gate = Gate::Failing(status);
+        }
+        open
+    }
+
+    /// Lets everything fail with `status` for ever, see [`Self::fail`].
+    pub(super) fn kill(&mut self, status: BlockStatus) {
+        self.gate = Gate::Dead(status);
+    }
+
+    /// Takes out something that is over: work that was answered and that no sender refers to any
+    /// more, or, if everything fails, whatever no connection has. [`Over::Nothing`] if there is
+    /// nothing like that.
     pub(super) fn pop(&mut self) -> Over {
-        let Gate::Failing(status) = self.gate else {
-            return Over::Nothing;
-        };
+        loop {
+            let done = |entry: &InFlight| entry.over && entry.sending == 0;
+            let found = self.table.iter().find(|(_, entry)| done(entry));
+            let Some(handle) = found.map(|(handle, _)| handle) else {
+                break;
+            };
+            match self.finish(handle) {
+                // The request goes on; there may be more like it.
+                Over::Nothing => continue,
+                over => return over,
+            }
+        }
+        match self.failing() {
+            Some(status) => self.pop_failed(status),
+            None => Over::Nothing,
+        }
+    }
+
+    /// Takes out something that fails with `status`.
+    fn pop_failed(&mut self, status: BlockStatus) -> Over {
         if let Some(split) = self.split.take() {
             split.note(status);
             return Over::Split(split);
@@ -230,11 +316,29 @@ impl Queue {
         if let Some(bio) = self.starved.pop() {
             return Over::Bio(bio);
         }
-        let Some(handle) = self.table.iter().map(|(handle, _)| handle).next() else {
-            return Over::Nothing;
-        };
-        match self.table.remove(handle) {
+        while let Some(slot) = self.ring.pop() {
+            if let over @ Over::Work(_) = self.remove(slot, status) {
+                return over;
+            }
+        }
+        let unfenced = |entry: &InFlight| matches!(entry.place, Place::Unfenced(_));
+        let found = self.table.iter().find(|(_, entry)| unfenced(entry));
+
+        match found.map(|(handle, _)| handle.slot()) {
+            Some(slot) => self.remove(slot, status),
+            None => Over::Nothing,
+        }
+    }
+
+    /// Takes out what is in `slot`, and notes that it ends with `status`.
+    fn remove(&mut self, slot: u32, status: BlockStatus) -> Over {
+        let handle = self.table.at(slot).map(|(handle, _)| handle);
+
+        match handle.and_then(|handle| self.table.remove(handle)) {
             Some(entry) => {
+                if matches!(entry.work, Work::Barrier) {
+                    self.settled = Some(status);
+                }
                 entry.work.note(status);
                 Over::Work(entry.work)
             }
@@ -242,225 +346,58 @@ impl Queue {
         }
     }
 
-    /// Returns what to send next over the connection with `stamp`, if there is anything and the
-    /// server has room for it. What is over without having been sent goes to `over`; there is
-    /// nothing more to send until that was taken away.
-    pub(super) fn next(&mut self, stamp: Stamp, over: &mut Over) -> Option<Outgoing> {
-        if self.gate != Gate::Open(stamp) {
-            return None;
-        }
-        loop {
-            if let Some(slot) = self.ring.front() {
-                match self.table.at(slot) {
-                    Some((_, entry)) if !entry.to_send.is_empty() => {
-                        return self.outgoing(slot);
-                    }
-                    _ => {
-                        self.ring.pop();
-                        continue;
-                    }
-                }
-            }
-            if !matches!(over, Over::Nothing) || !self.begin_next(over) {
-                return None;
-            }
-        }
-    }
+    /// Takes out something that has waited for at least `limit` milliseconds and that no connection
+    /// has, to end with a timeout. [`Over::Nothing`] if there is nothing like that; then `carried`
+    /// says whether a connection has something that has waited for so long.
+    pub(super) fn pop_overdue(&mut self, limit: u32, carried: &mut bool) -> Over {
+        let status = BlockStatus::Timeout;
 
-    /// Makes the next frame of what is in `slot`; [`None`] if there are not enough credits.
-    fn outgoing(&mut self, slot: u32) -> Option<Outgoing> {
-        let (handle, entry) = self.table.at_mut(slot)?;
-        let (first, count) = entry.to_send.lowest_range()?;
-        let (ask, data) = match &entry.work {
-            Work::Run {
-                request,
-                pages,
-                offset,
-                kind,
-            } => {
-                let part = pages.run().part(first, count)?;
-                let run = Run::new(part)?;
-                let data = Data {
-                    request: request.clone(),
-                    offset: offset + pages.run().extent().offset_of(&part)?.bytes() as usize,
-                    len: part.len().bytes() as usize,
-                };
-                match *kind {
-                    Kind::Read => (proto::request::Request::Read { run }, None),
-                    Kind::Write { fua } => {
-                        (proto::request::Request::Write { run, fua }, Some(data))
-                    }
-                }
+        if self.gate != Gate::Open {
+            return Over::Nothing;
+        }
+        if self.waiting.front().is_some_and(|it| it.age_ms() >= limit) {
+            if let Some(request) = self.waiting.pop() {
+                request.note(status);
+                return Over::Request(request);
             }
-            Work::Flush { .. } => (proto::request::Request::Flush, None),
-            Work::Extent { ask, .. } => (*ask, None),
-        };
-        if !self.window.take(ask.cost()) {
-            return None;
         }
-        entry.to_send = entry.to_send.without(PageMask::range(first, count));
-        entry.sending += 1;
-        entry.mark = self.durability.flush_sent();
-        let resent = if entry.resent { count } else { 0 };
-        if entry.to_send.is_empty() {
-            self.ring.pop();
-        }
-        Some(Outgoing {
-            handle,
-            ask,
-            data,
-            resent,
-        })
-    }
-
-    /// Puts the next piece of a waiting request under way; returns whether there was one, and room
-    /// for it.
-    fn begin_next(&mut self, over: &mut Over) -> bool {
-        if self.table.is_full() {
-            return false;
-        }
-        if let Some(split) = &mut self.split {
-            if let Some(work) = split.next() {
-                self.put_under_way(work);
-                return true;
-            }
+        if self.split.as_ref().is_some_and(|it| it.age_ms() >= limit) {
             if let Some(split) = self.split.take() {
-                *over = Over::Split(split);
+                split.note(status);
+                return Over::Split(split);
             }
-            return true;
         }
-        let Some(request) = self.waiting.pop() else {
-            return false;
-        };
-        match begin(request, &self.geometry) {
-            First::Flush(request) => self.put_under_way(Work::Flush { request }),
-            First::Split(split) => self.split = Some(split),
-            First::Over(request) => *over = Over::Request(request),
-        }
-        true
-    }
 
-    /// Puts `work` under way. There has to be room in the table.
-    fn put_under_way(&mut self, work: Work) {
-        if let Ok(handle) = self.table.insert(InFlight::new(work)) {
-            // The ring has a place for each slot.
-            let _ = self.ring.push(handle.slot());
-        }
-    }
+        let mut overdue = None;
 
-    /// Notes that a sender is done with a frame of `handle`.
-    pub(super) fn sent(&mut self, handle: Handle) -> Over {
-        let Some(entry) = self.table.get_mut(handle) else {
+        for (handle, entry) in self.table.iter() {
+            if entry.over || entry.work.age_ms() < limit {
+                continue;
+            }
+            match entry.place {
+                Place::Carried(_) => *carried = true,
+                Place::Waiting | Place::Unfenced(_) => overdue = Some((handle.slot(), entry.place)),
+            }
+        }
+        let Some((slot, place)) = overdue else {
             return Over::Nothing;
         };
-        entry.sending = entry.sending.saturating_sub(1);
-        self.finish(handle)
+        if place == Place::Waiting {
+            self.leave_ring(slot);
+        }
+        self.remove(slot, status)
     }
 
-    /// Finds out what `reply` means. `payload` is the number of bytes that follow it.
-    pub(super) fn answer(&mut self, reply: &Reply) -> Answer {
-        if self.window.give(reply.credits).is_err() {
-            return Answer::Wrong("more credits than granted");
-        }
-        let Some(entry) = self.table.get_mut(reply.handle) else {
-            return Answer::Stale;
-        };
-        if entry.over {
-            return Answer::Stale;
-        }
-        if entry.work.opcode() != reply.opcode {
-            return Answer::Wrong("a reply to another operation");
-        }
-        if !reply.status.is_ok() {
-            entry.work.note(super::status::block_status(reply.status));
-        }
-        match &mut entry.work {
-            Work::Run {
-                request,
-                pages,
-                offset,
-                kind,
-            } => {
-                let Some(extent) = reply.extent else {
-                    return Answer::Wrong("a reply without an extent");
-                };
-                let Ok(mask) = pages.check(&extent) else {
-                    return Answer::Wrong("a reply about other pages");
-                };
-                if entry.to_send.intersects(mask) {
-                    return Answer::Wrong("a reply to what was not sent");
+    /// Takes `slot` out of the ring.
+    fn leave_ring(&mut self, slot: u32) {
+        for _ in 0..self.ring.len() {
+            match self.ring.pop() {
+                Some(other) if other != slot => {
+                    // There is room: one was taken out.
+                    let _ = self.ring.push(other);
                 }
-                if *kind == Kind::Read && reply.status.is_ok() {
-                    let Some(before) = pages.run().extent().offset_of(&extent) else {
-                        return Answer::Wrong("a reply about other pages");
-                    };
-                    return Answer::Receive(Data {
-                        request: request.clone(),
-                        offset: *offset + before.bytes() as usize,
-                        len: extent.len().bytes() as usize,
-                    });
-                }
-                if pages.acknowledge(&extent).is_err() {
-                    return Answer::Wrong("a reply about other pages");
-                }
-                entry.over = pages.is_done();
-                if entry.over && matches!(kind, Kind::Write { fua: false }) {
-                    self.durability.acknowledged();
-                }
-            }
-            _ if !entry.to_send.is_empty() => {
-                return Answer::Wrong("a reply to what was not sent");
-            }
-            Work::Flush { request } => {
-                if reply.status.is_ok() && !self.durability.flush_done(entry.mark) {
-                    request.note(BlockStatus::Io);
-                }
-                entry.over = true;
-            }
-            Work::Extent { ask, .. } => {
-                if ask.extent() != reply.extent {
-                    return Answer::Wrong("a reply about another extent");
-                }
-                self.durability.acknowledged();
-                entry.over = true;
+                _ => (),
             }
         }
-        Answer::Done(self.finish(reply.handle))
-    }
-
-    /// Notes that the data of a part of a read is in its place.
-    pub(super) fn received(&mut self, handle: Handle, extent: &Extent) -> Over {
-        let Some(entry) = self.table.get_mut(handle) else {
-            return Over::Nothing;
-        };
-        if let Work::Run { pages, .. } = &mut entry.work {
-            if pages.acknowledge(extent).is_ok() {
-                entry.over = pages.is_done();
-            }
-        }
-        self.finish(handle)
-    }
-
-    /// Takes out what is under `handle` if it is over and no sender works on it.
-    fn finish(&mut self, handle: Handle) -> Over {
-        match self.table.get(handle) {
-            Some(entry) if entry.over && entry.sending == 0 => (),
-            _ => return Over::Nothing,
-        }
-        match self.table.remove(handle).map(|entry| entry.work) {
-            Some(Work::Flush { request }) => self.flushed(request),
-            Some(work) => Over::Work(work),
-            None => Over::Nothing,
-        }
-    }
-
-    /// Goes on with a request whose flush is done.
-    fn flushed(&mut self, mut request: Unique<Request>) -> Over {
-        if request.is_ok() && !request.is_flushed() {
-            request.set_flushed();
-            self.waiting.push(request);
-            return Over::Nothing;
-        }
-        Over::Request(request)
     }
 }

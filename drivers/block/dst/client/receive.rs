@@ -77,6 +77,11 @@ impl Receiver {
             control,
         })
     }
+
+    /// Forgets what is expected, and whose memory it was to go to.
+    pub(super) fn forget(&mut self) {
+        self.expect = Expect::Header;
+    }
 }
 
 /// Why a connection cannot go on.
@@ -105,9 +110,8 @@ impl Connection {
             match self.step(&mut receiver) {
                 Ok(true) => (),
                 Ok(false) => return,
-                Err(Wrong::Fault(Fault::Closed | Fault::Socket(_))) => {
-                    return self.over(Cause::Lost);
-                }
+                Err(Wrong::Fault(Fault::Socket(error))) => return self.broken(error),
+                Err(Wrong::Fault(Fault::Closed)) => return self.over(Cause::Lost),
                 Err(Wrong::Fault(Fault::Frame(error))) => return self.protocol(error.text()),
                 Err(Wrong::Protocol(text)) => return self.protocol(text),
             }
@@ -219,7 +223,7 @@ impl Connection {
             return Ok(waste);
         }
         let reply = Reply::try_from(header).map_err(|_| Wrong::Protocol("not a reply"))?;
-        let answer = self.storage.queue.lock().answer(&reply);
+        let answer = self.storage.queue.lock().answer(self.number, &reply);
 
         match (answer, reply.extent) {
             (Answer::Done(over), _) => {

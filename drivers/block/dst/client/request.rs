@@ -58,6 +58,11 @@ impl Request {
         self.bio.as_ref()
     }
 
+    /// Returns how long ago it came, in milliseconds.
+    pub(crate) fn age_ms(&self) -> u32 {
+        self.accounting.age_ms()
+    }
+
     /// Returns whether nothing has to be flushed (any more) before the bio is carried out.
     pub(crate) fn is_flushed(&self) -> bool {
         self.flushed

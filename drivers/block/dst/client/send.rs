@@ -79,8 +79,8 @@ impl Connection {
             match outbox.send(&self.socket, false, |sending| self.sent(sending)) {
                 Ok(Sent::All) => self.note_tx(),
                 Ok(Sent::Blocked) => return,
-                Err(_) => {
-                    self.over(Cause::Lost);
+                Err(error) => {
+                    self.broken(error);
                     return;
                 }
             }
@@ -94,7 +94,11 @@ impl Connection {
         }
         while outbox.room() > 0 {
             let mut over = Over::Nothing;
-            let next = self.storage.queue.lock().next(self.stamp, &mut over);
+            let next = self
+                .storage
+                .queue
+                .lock()
+                .next(self.number, self.stamp, &mut over);
 
             match (next, over) {
                 (Some(outgoing), over) => {

@@ -48,6 +48,8 @@ pub(super) enum Work {
         /// The request, which nobody else shares as long as it waits for this.
         request: Unique<Request>,
     },
+    /// The same, for the storage itself.
+    Barrier,
     /// Something without data.
     Extent {
         /// What it is part of.
@@ -74,7 +76,7 @@ impl Work {
     pub(super) fn to_send(&self) -> PageMask {
         match self {
             Self::Run { pages, .. } => pages.unacked(),
-            Self::Flush { .. } | Self::Extent { .. } => PageMask::range(0, 1),
+            Self::Flush { .. } | Self::Barrier | Self::Extent { .. } => PageMask::range(0, 1),
         }
     }
 
@@ -97,7 +99,7 @@ impl Work {
                 Kind::Read => Opcode::Read,
                 Kind::Write { .. } => Opcode::Write,
             },
-            Self::Flush { .. } => Opcode::Flush,
+            Self::Flush { .. } | Self::Barrier => Opcode::Flush,
             Self::Extent { ask, .. } => ask.opcode(),
         }
     }
@@ -107,6 +109,16 @@ impl Work {
         match self {
             Self::Run { request, .. } | Self::Extent { request, .. } => request.note(status),
             Self::Flush { request } => request.note(status),
+            Self::Barrier => (),
+        }
+    }
+
+    /// Returns for how long it has been waited for, in milliseconds.
+    pub(super) fn age_ms(&self) -> u32 {
+        match self {
+            Self::Run { request, .. } | Self::Extent { request, .. } => request.age_ms(),
+            Self::Flush { request } => request.age_ms(),
+            Self::Barrier => 0,
         }
     }
 }
@@ -215,6 +227,11 @@ fn extents(
 }
 
 impl Split {
+    /// Returns how long ago the request came, in milliseconds.
+    pub(super) fn age_ms(&self) -> u32 {
+        self.request.age_ms()
+    }
+
     /// Notes how the rest of it ended.
     pub(super) fn note(&self, status: BlockStatus) {
         self.request.note(status);

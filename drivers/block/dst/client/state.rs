@@ -55,8 +55,10 @@ impl First {
 
 /// What is shown of the storage.
 pub(super) struct Status {
-    /// What the storage is doing.
-    pub(super) state: StorageState,
+    /// What the storage is doing, apart from being suspended.
+    state: StorageState,
+    /// Whether requests have to wait until somebody says otherwise.
+    pub(super) suspended: bool,
     /// Since when.
     pub(super) since: Instant<Monotonic>,
     /// Whether there is a disk.
@@ -79,8 +81,14 @@ pub(super) struct Status {
     pub(super) keepalive: u32,
     /// Why there was no connection the last time.
     pub(super) error: Option<CString>,
-    /// How often a connection was tried.
+    /// How often a connection was tried since the addresses were set.
     pub(super) tries: usize,
+    /// Why no address is of any use, if that is so, until somebody has taken note of it.
+    pub(super) refused: Option<Refusal>,
+    /// Since when there is no connection, if there was one.
+    pub(super) down_since: Option<Instant<Monotonic>>,
+    /// Since when requests need not wait because somebody said so.
+    pub(super) open_since: Instant<Monotonic>,
 }
 
 impl Status {
@@ -89,6 +97,7 @@ impl Status {
     pub(super) fn new(uuid: Uuid) -> Self {
         Self {
             state: StorageState::Connecting,
+            suspended: false,
             since: Instant::now(),
             first: First::Pending,
             peer: None,
@@ -101,17 +110,60 @@ impl Status {
             keepalive: 0,
             error: None,
             tries: 0,
+            refused: None,
+            down_since: None,
+            open_since: Instant::now(),
+        }
+    }
+
+    /// Returns what the storage is doing.
+    pub(super) fn state(&self) -> StorageState {
+        match self.state {
+            StorageState::Connecting | StorageState::Removing => self.state,
+            _ if self.suspended => StorageState::Suspended,
+            state => state,
         }
     }
 
     /// Goes into another state; returns whether it is another one. Nothing follows a removal.
     pub(super) fn go(&mut self, state: StorageState) -> bool {
-        if self.state == state || self.state == StorageState::Removing {
-            return false;
+        let before = self.state();
+
+        if self.state != StorageState::Removing {
+            self.state = state;
         }
-        self.state = state;
-        self.since = Instant::now();
-        true
+        self.note_change(before)
+    }
+
+    /// Has requests wait until somebody says otherwise, or not any more; returns whether that is
+    /// another state.
+    pub(super) fn suspend(&mut self, suspended: bool) -> bool {
+        let before = self.state();
+
+        if self.suspended && !suspended {
+            // Limits do not count the time in which nobody was to be served.
+            self.open_since = Instant::now();
+            self.down_since = self.down_since.map(|_| self.open_since);
+        }
+        self.suspended = suspended;
+        self.note_change(before)
+    }
+
+    /// Notes since when the state is another one than `before`, if it is; returns whether that is
+    /// so.
+    fn note_change(&mut self, before: StorageState) -> bool {
+        let changed = self.state() != before;
+
+        if changed {
+            self.since = Instant::now();
+        }
+        changed
+    }
+
+    /// Begins to count attempts anew: there are other addresses.
+    pub(super) fn forget_tries(&mut self) {
+        self.tries = 0;
+        self.refused = None;
     }
 
     /// Notes what the server said.

@@ -2,23 +2,25 @@
 
 //! A storage: a disk of this machine whose data is on another one.
 //!
-//! Locks, outer ones first: `thread`, `adder`, `disk` (mutexes, each taken alone); the inside of a
-//! connection's turnstile (mutex); `status` (mutex); `queue`, `link`, a connection's control
-//! (spinlocks, each taken alone, leaves but for the scheduler's own).
+//! Locks, outer ones first: `changing`; `keepers`, `adder`, `disk`, `session`, `old` (mutexes, each
+//! taken alone); the inside of a connection's turnstile (mutex); `status`, `policy`, `addresses`
+//! (mutexes, each taken alone); `queue`, `links`, a connection's control (spinlocks, each taken
+//! alone, leaves but for the scheduler's own).
 
 use super::{
     config::{
+        Policy,
         StorageConfig,
         StorageEvent,
         StorageState, //
     },
     connection::Connection,
     counters::Counters,
-    failure::Failure,
     flight::Over,
-    keeper,
+    links::Links,
     queue::Queue,
     request::Request,
+    session::Shared,
     state::{
         First,
         Status, //
@@ -50,13 +52,10 @@ use crate::{
     },
     pool::Pool,
     proto::{
+        connection::Cause,
         geometry::Geometry,
-        hello::Welcome,
-        units::{
-            SessionId,
-            Stamp,
-            Uuid, //
-        }, //
+        negotiate::MAX_CONNECTIONS,
+        units::Uuid, //
     }, //
 };
 use kernel::{
@@ -64,16 +63,21 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
-        aref::ARef,
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
         Arc,
         CondVar,
         CondVarTimeoutResult,
-        Mutex,
-        SetOnce, //
+        Mutex, //
     },
-    task::Task,
     time::msecs_to_jiffies, //
 };
+
+/// Connections of a storage unless somebody says how many.
+const USUAL_CONNECTIONS: u16 = 1;
 
 /// Requests for which there is always memory.
 const RESERVE: u16 = 64;
@@ -86,6 +90,8 @@ pub(crate) struct Storage {
     /// Where the server listens, at least one address.
     #[pin]
     addresses: Mutex<Arc<KVec<Address>>>,
+    #[pin]
+    pub(super) policy: Mutex<Policy>,
     threads: Arc<Pool>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) table: &'static Table<Storage>,
@@ -93,17 +99,29 @@ pub(crate) struct Storage {
     pub(super) counters: Arc<Counters>,
     #[pin]
     pub(super) queue: SpinLockIrq<Queue>,
-    /// The connection that requests go over.
+    /// The connections that requests go over.
     #[pin]
-    link: SpinLockIrq<Option<Arc<Connection>>>,
+    pub(super) links: SpinLockIrq<Links>,
+    /// Connections that are closed, but over which the network may still send.
+    #[pin]
+    pub(super) old: Mutex<KVec<Arc<Connection>>>,
+    #[pin]
+    pub(super) session: Mutex<Shared>,
     #[pin]
     pub(super) status: Mutex<Status>,
     /// Notified when the disk was added, or that failed.
     #[pin]
     pub(super) settled: CondVar,
-    keeper: SetOnce<ARef<Task>>,
+    /// Taken by who changes what others must not change at the same time.
     #[pin]
-    thread: Mutex<Option<Thread>>,
+    pub(super) changing: Mutex<()>,
+    /// Raised when something has changed that keepers have to look at.
+    pub(super) changes: Atomic<u32>,
+    /// Raised when there are other addresses.
+    moves: Atomic<u32>,
+    /// One for each connection.
+    #[pin]
+    pub(super) keepers: Mutex<KVec<Thread>>,
     #[pin]
     pub(super) adder: Mutex<Option<Thread>>,
     #[pin]
@@ -121,35 +139,47 @@ impl Storage {
         let requests = Arc::pin_init(mempool::Pool::new(RESERVE), GFP_KERNEL)?;
         let counters = Arc::new(Counters::new(), GFP_KERNEL)?;
         let queue = Queue::new()?;
+        let old = KVec::with_capacity(MAX_CONNECTIONS.into(), GFP_KERNEL)?;
         let uuid = config.uuid;
+        let policy = config.policy;
+        let connections = match config.connections {
+            0 => USUAL_CONNECTIONS,
+            connections => connections.min(MAX_CONNECTIONS),
+        };
+        // Nobody may wait for memory later while a keeper waits for the lock.
+        let keepers = KVec::with_capacity(MAX_CONNECTIONS.into(), GFP_KERNEL)?;
         let addresses = Arc::new(core::mem::take(&mut config.addresses), GFP_KERNEL)?;
         let storage = Arc::pin_init(
             pin_init!(Self {
                 config,
                 addresses <- new_mutex!(addresses, "Storage::addresses"),
+                policy <- new_mutex!(policy, "Storage::policy"),
                 threads,
                 observer,
                 table,
                 requests,
                 counters,
                 queue <- new_spinlock_irq!(queue, "Storage::queue"),
-                link <- new_spinlock_irq!(None, "Storage::link"),
+                links <- new_spinlock_irq!(Links::new(), "Storage::links"),
+                old <- new_mutex!(old, "Storage::old"),
+                session <- new_mutex!(Shared::new(), "Storage::session"),
                 status <- new_mutex!(Status::new(uuid), "Storage::status"),
                 settled <- new_condvar!("Storage::settled"),
-                keeper: SetOnce::new(),
-                thread <- new_mutex!(None, "Storage::thread"),
+                changes: Atomic::new(0),
+                moves: Atomic::new(0),
+                changing <- new_mutex!((), "Storage::changing"),
+                keepers <- new_mutex!(keepers, "Storage::keepers"),
                 adder <- new_mutex!(None, "Storage::adder"),
                 disk <- new_mutex!(None, "Storage::disk"),
             }),
             GFP_KERNEL,
         )?;
 
-        let kept = storage.clone();
-        let thread = Thread::prepare(fmt!("dst-{}", storage.name()), None, move |current| {
-            keeper::run(&kept, current)
-        })?;
-        storage.keeper.populate(thread.task().clone());
-        *storage.thread.lock() = Some(thread.start());
+        // Its keepers refer to it, so it has to be stopped if they are not all there.
+        if let Err(error) = storage.keep(connections) {
+            storage.dismiss(0);
+            return Err(error);
+        }
         Ok(storage)
     }
 
@@ -197,30 +227,34 @@ impl Storage {
         }
         self.status.lock().first.give_up();
         self.settled.notify_all();
-        if force || self.link().is_none() {
+        if force || self.live() == 0 {
             self.give_up();
         }
         self.remove_disk();
-        let thread = self.thread.lock().take();
-        drop(thread);
+        self.dismiss(0);
         self.give_up();
-        // The keeper may have added it again before it stopped.
+        // A keeper may have added it again before it stopped.
         self.remove_disk();
         self.observer.storage(self, StorageEvent::Removed);
     }
 
-    /// Lets all requests fail, now and from now on.
+    /// Lets all requests fail, now and from now on. Those that a connection has do so when the
+    /// network has let go of their memory.
     fn give_up(&self) {
-        self.queue.lock().fail(BlockStatus::Offline);
-        if let Some(link) = self.link() {
-            // Until that is done, data may be received into the memory of requests.
-            link.close();
-        }
+        self.queue.lock().kill(BlockStatus::Offline);
+        self.session.lock().session.close();
         if let Some(disk) = &*self.disk.lock() {
             disk.mark_dead();
         }
+        self.give_up_connections(Cause::Lost);
+        self.sweep();
+    }
+
+    /// Ends what is over but has nobody to end it. Process context.
+    pub(super) fn sweep(&self) {
         loop {
             let over = self.queue.lock().pop();
+
             match over {
                 Over::Nothing => break,
                 over => drop(over),
@@ -250,12 +284,26 @@ impl Storage {
     ///
     /// `ENOMEM` if there is no memory; nothing was changed then.
     pub(crate) fn set_addresses(&self, addresses: KVec<Address>) -> Result {
-        let addresses = Arc::new(addresses, GFP_KERNEL)?;
-        let old = core::mem::replace(&mut *self.addresses.lock(), addresses);
+        let old = self.exchange_addresses(Arc::new(addresses, GFP_KERNEL)?);
 
         drop(old);
-        self.wake_keeper();
         Ok(())
+    }
+
+    /// Has the connections from now on lead to one of `addresses`, and returns the old ones. What
+    /// was begun with an old one does not become a connection any more.
+    pub(super) fn exchange_addresses(&self, addresses: Arc<KVec<Address>>) -> Arc<KVec<Address>> {
+        let old = core::mem::replace(&mut *self.addresses.lock(), addresses);
+
+        self.status.lock().forget_tries();
+        self.moves.fetch_add(1, Full);
+        self.wake_keepers();
+        old
+    }
+
+    /// Returns a number that is another one when there are other addresses.
+    pub(super) fn moves(&self) -> u32 {
+        self.moves.load(Relaxed)
     }
 
     /// Returns the network namespace of its connections.
@@ -273,33 +321,14 @@ impl Storage {
         self.config.uuid
     }
 
+    /// Returns the milliseconds that the first connection may take, 0 if nobody waits for it.
+    pub(super) fn timeout(&self) -> u32 {
+        self.config.timeout
+    }
+
     /// Returns the threads that work for it.
     pub(super) fn threads(&self) -> &Arc<Pool> {
         &self.threads
-    }
-
-    /// Returns the connection that requests go over.
-    fn link(&self) -> Option<Arc<Connection>> {
-        self.link.lock().clone()
-    }
-
-    /// Returns the address to try for the `n`th time.
-    pub(super) fn address(&self, n: usize) -> Option<Address> {
-        let addresses = self.addresses();
-
-        addresses.get(n.checked_rem(addresses.len())?).cloned()
-    }
-
-    /// Returns the address that was tried last.
-    pub(super) fn peer(&self) -> Option<Address> {
-        self.status.lock().peer.clone()
-    }
-
-    /// Has the keeper look at what is new.
-    pub(super) fn wake_keeper(&self) {
-        if let Some(task) = self.keeper.as_ref() {
-            task.wake_up();
-        }
     }
 
     /// Returns whether it has the disk open, and by how many.
@@ -308,7 +337,7 @@ impl Storage {
     }
 
     /// Changes the state, and tells of it if it is another one. Returns whether it is.
-    fn set_state(&self, state: StorageState) -> bool {
+    pub(super) fn set_state(&self, state: StorageState) -> bool {
         if !self.status.lock().go(state) {
             return false;
         }
@@ -322,72 +351,6 @@ impl Storage {
         true
     }
 
-    /// Notes that the keeper tries `address`.
-    pub(super) fn trying(&self, address: &Address, session: SessionId, stamp: Stamp) {
-        let mut status = self.status.lock();
-
-        status.peer = Some(address.clone());
-        status.session = session;
-        status.stamp = stamp;
-        status.tries += 1;
-    }
-
-    /// Notes that the server still has `left` requests to complete.
-    pub(super) fn draining(&self, left: u32) {
-        if self.status.lock().state != StorageState::Draining {
-            pr_info!("{}: the server completes {} requests\n", self.name(), left);
-        }
-        self.set_state(StorageState::Draining);
-    }
-
-    /// Notes that the server was restarted and may have lost what was in its cache.
-    pub(super) fn restarted(&self) {
-        if self.queue.lock().restarted() {
-            self.counters.lost_writes();
-            pr_err!(
-                "{}: the server was restarted: the next flush fails, unflushed writes may be lost\n",
-                self.name()
-            );
-        }
-    }
-
-    /// Lets requests flow over `connection`, beginning with all that were under way.
-    pub(super) fn connected(
-        self: &Arc<Self>,
-        connection: &Arc<Connection>,
-        welcome: &Welcome,
-        again: bool,
-        grown: bool,
-    ) {
-        self.status.lock().welcomed(welcome);
-        self.queue
-            .lock()
-            .open(connection.stamp, welcome.window, welcome.geometry);
-        *self.link.lock() = Some(connection.clone());
-        if again {
-            self.counters.reconnected();
-        }
-        if grown {
-            self.resized(welcome.geometry);
-        }
-        if again {
-            self.set_state(StorageState::Connected);
-        } else {
-            // Those who wait for the storage want to hear of it when there is a disk.
-            self.status.lock().go(StorageState::Connected);
-            self.add_disk(welcome.geometry);
-        }
-    }
-
-    /// Lets everything wait: the connection is lost.
-    pub(super) fn disconnected(&self) {
-        self.queue.lock().shut();
-        let link = self.link.lock().take();
-        drop(link);
-        self.set_state(StorageState::Reconnecting);
-        self.observer.storage(self, StorageEvent::Disconnected);
-    }
-
     /// Takes a new description of the disk.
     pub(super) fn resized(&self, geometry: Geometry) {
         self.queue.lock().set_geometry(geometry);
@@ -396,41 +359,6 @@ impl Storage {
             disk.set_capacity(geometry.sectors);
         }
         self.observer.storage(self, StorageEvent::Resized);
-    }
-
-    /// Notes that there is no connection because of `failure`.
-    pub(super) fn failed(&self, failure: Failure) {
-        let sentence = failure.text();
-        let mut news = false;
-        let first_over = {
-            let mut status = self.status.lock();
-            if let Some(sentence) = &sentence {
-                news = status.error.as_deref() != Some(sentence);
-            }
-            let pending = matches!(status.first, First::Pending);
-            let over = pending
-                && self.config.timeout > 0
-                && status.geometry.is_none()
-                && status.tries >= self.addresses().len();
-
-            if over {
-                status.first = First::Failed(failure.refusal(self.export()));
-            }
-            over
-        };
-        if let (true, Some(sentence)) = (news, &sentence) {
-            pr_info!("{}: {}\n", self.name(), text(sentence));
-        }
-        let old = core::mem::replace(&mut self.status.lock().error, sentence);
-        drop(old);
-        if first_over {
-            self.settled.notify_all();
-        }
-        if failure.is_refusal() {
-            self.set_state(StorageState::Failed);
-        } else if self.status.lock().geometry.is_some() {
-            self.set_state(StorageState::Reconnecting);
-        }
     }
 
     /// Puts a bio into the queue; returns whether there was memory for it at once.
@@ -452,13 +380,6 @@ impl Storage {
                 drop(back);
                 false
             }
-        }
-    }
-
-    /// Sends what there is to send, if there is a connection.
-    fn transmit(&self) {
-        if let Some(link) = self.link() {
-            link.transmit();
         }
     }
 

@@ -27,6 +27,7 @@ use crate::{
     },
     client::{
         config::{
+            Policy,
             StorageConfig,
             StorageInfo,
             StorageState, //
@@ -35,6 +36,7 @@ use crate::{
     },
     proto::{
         access::Rights,
+        negotiate::MAX_CONNECTIONS,
         units::{
             Uuid,
             SECTOR_SIZE, //
@@ -69,7 +71,9 @@ pub(super) fn del(control: &Control, request: &Request) -> Verdict {
 pub(super) fn set(control: &Control, request: &Request) -> Verdict {
     let storage = find(control, request)?;
 
-    connections(request)?;
+    if let Some(connections) = connections(request)? {
+        storage.set_connections(connections)?;
+    }
     if request.attributes().has(uapi::DST_A_STORAGE_ADDRESS) {
         storage.set_addresses(values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?)?;
         control.events.storage(Event::Changed, &storage);
@@ -136,7 +140,6 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
         uapi::DST_A_STORAGE_ADDRESS,
         "The address of the server",
     )?;
-    connections(request)?;
     Ok(StorageConfig {
         name,
         export,
@@ -145,25 +148,26 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
         uuid,
         read_only: access != Rights::ReadWrite,
         timeout,
+        connections: connections(request)?.unwrap_or(0),
+        policy: Policy::default(),
     })
 }
 
-/// Refuses a number of connections other than the one that there is.
-fn connections(request: &Request) -> Verdict {
+/// Returns the number of connections that the request asks for, if it does.
+fn connections(request: &Request) -> Verdict<Option<u16>> {
     let Some(attribute) = request.attributes().get(uapi::DST_A_STORAGE_CONNECTIONS) else {
-        return Ok(());
+        return Ok(None);
     };
+    let connections = u16::try_from(attribute.u32()?).unwrap_or(u16::MAX);
 
-    match attribute.u32()? {
-        1 => Ok(()),
-        more => {
-            request.blame(&attribute);
-            Err(Refusal::new(
-                ERANGE,
-                fmt!("A storage has 1 connection, not {}", more),
-            ))
-        }
+    if !(1..=MAX_CONNECTIONS).contains(&connections) {
+        request.blame(&attribute);
+        return Err(Refusal::new(
+            ERANGE,
+            fmt!("A storage has 1 to {MAX_CONNECTIONS} connections"),
+        ));
     }
+    Ok(Some(connections))
 }
 
 /// Returns the name in the request.
@@ -200,7 +204,7 @@ fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Resu
 
     put_identity(message, storage, info)?;
     values::put_rights(message, uapi::DST_A_STORAGE_ACCESS, access)?;
-    message.put_u32(uapi::DST_A_STORAGE_CONNECTIONS, 1)?;
+    message.put_u32(uapi::DST_A_STORAGE_CONNECTIONS, info.connections.into())?;
     put_state(message, storage, info)?;
     message.put_uint(uapi::DST_A_STORAGE_STATE_MS, info.state_ms)?;
     message.put_u32(uapi::DST_A_STORAGE_OPENERS, info.openers)?;
@@ -236,8 +240,6 @@ fn put_identity(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo
 
 /// Adds what changes about the storage now and then.
 fn put_state(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Result {
-    let connected = info.state == StorageState::Connected;
-
     message.put_u32(uapi::DST_A_STORAGE_STATE, state(info.state))?;
     if let Some((major, minor)) = info.device {
         let path = CString::try_from_fmt(fmt!("/dev/dst-{}", storage.name()))?;
@@ -255,7 +257,7 @@ fn put_state(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -
     if let Some(peer) = &info.peer {
         message.put_bytes(uapi::DST_A_STORAGE_PEER, peer.as_bytes())?;
     }
-    message.put_u32(uapi::DST_A_STORAGE_CONNECTED, connected.into())?;
+    message.put_u32(uapi::DST_A_STORAGE_CONNECTED, info.live.into())?;
     message.put_u32(uapi::DST_A_STORAGE_EPOCH, info.stamp.epoch.0)?;
     if let Some(error) = &info.error {
         values::put_text(message, uapi::DST_A_STORAGE_ERROR, error)?;
@@ -270,6 +272,7 @@ fn state(state: StorageState) -> u32 {
         StorageState::Connected => uapi::DST_STORAGE_STATE_CONNECTED,
         StorageState::Reconnecting => uapi::DST_STORAGE_STATE_RECONNECTING,
         StorageState::Draining => uapi::DST_STORAGE_STATE_DRAINING,
+        StorageState::Suspended => uapi::DST_STORAGE_STATE_SUSPENDED,
         StorageState::Failed => uapi::DST_STORAGE_STATE_FAILED,
         StorageState::Removing => uapi::DST_STORAGE_STATE_REMOVING,
     }

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The connections of a storage: how many there are, which of them takes what there is to send, and
+//! what becomes of them.
+
+use super::{
+    config::{
+        StorageEvent,
+        StorageState, //
+    },
+    connection::Connection,
+    failure::Failure,
+    keeper,
+    state::First,
+    storage::Storage,
+    text, //
+};
+use crate::{
+    abstractions::{
+        address::Address,
+        kthread::Thread, //
+    },
+    control::{
+        refusal,
+        Refusal, //
+    },
+    proto::{
+        connection::Cause,
+        hello::Welcome,
+        negotiate::MAX_CONNECTIONS,
+        session::Resend,
+        units::{
+            SessionId,
+            Stamp, //
+        }, //
+    }, //
+};
+use kernel::{
+    cpu::CpuId,
+    prelude::*,
+    sync::{
+        atomic::{
+            Full,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    time::{
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+impl Storage {
+    /// Returns how many connections it would like to have.
+    pub(crate) fn connections(&self) -> u16 {
+        // No more than `MAX_CONNECTIONS`.
+        self.keepers.lock().len() as u16
+    }
+
+    /// Returns how many connections carry requests.
+    pub(crate) fn live(&self) -> u16 {
+        self.links.lock().live()
+    }
+
+    /// Sets how many connections it would like to have. Process context; sleeps until those that
+    /// are too many have completed what they have, or for about two seconds.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if that is an impossible number, there is no memory, or somebody else changes the
+    /// storage.
+    pub(crate) fn set_connections(self: &Arc<Self>, connections: u16) -> refusal::Result {
+        if connections == 0 || connections > MAX_CONNECTIONS {
+            return Err(Refusal::new(
+                ERANGE,
+                fmt!("A storage has 1 to {MAX_CONNECTIONS} connections"),
+            ));
+        }
+
+        let _alone = self
+            .changing
+            .try_lock()
+            .ok_or_else(|| Refusal::new(EBUSY, fmt!("{} is being changed already", self.name())))?;
+        if self.queue.lock().is_dead() {
+            return Err(self.leaving());
+        }
+        self.dismiss(connections);
+        Ok(self.keep(connections)?)
+    }
+
+    /// Starts keepers until there are `connections`.
+    pub(super) fn keep(self: &Arc<Self>, connections: u16) -> Result {
+        for number in self.connections()..connections {
+            let storage = self.clone();
+            let keeper = Thread::prepare(
+                fmt!("dst-{}:{}", self.name(), number),
+                None,
+                move |current| keeper::run(&storage, number, current),
+            )?;
+            // There is room for it.
+            let _ = self.keepers.lock().push_within_capacity(keeper.start());
+        }
+        Ok(())
+    }
+
+    /// Stops keepers until there are no more than `connections`, and waits for them.
+    pub(super) fn dismiss(&self, connections: u16) {
+        loop {
+            // They may want to wake each other meanwhile, so the lock is not held.
+            let keeper = {
+                let mut keepers = self.keepers.lock();
+
+                match keepers.len() > usize::from(connections) {
+                    true => keepers.pop(),
+                    false => None,
+                }
+            };
+
+            match keeper {
+                Some(keeper) => drop(keeper),
+                None => break,
+            }
+        }
+    }
+
+    /// Has all keepers look at what has changed. Process context.
+    pub(super) fn wake_keepers(&self) {
+        self.changes.fetch_add(1, Full);
+        for keeper in self.keepers.lock().iter() {
+            keeper.wake();
+        }
+    }
+
+    /// Sends what there is to send, over the connection of this processor first, and over others as
+    /// far as that has no room. Process context.
+    pub(super) fn transmit(&self) {
+        let first = CpuId::current().as_u32();
+        let mut n = 0;
+
+        loop {
+            let (link, live) = {
+                let links = self.links.lock();
+
+                (links.nth(first.wrapping_add(n)), links.live())
+            };
+            let Some(link) = link else {
+                return;
+            };
+
+            link.transmit();
+            n += 1;
+            if n >= live.into() || !self.queue.lock().has_work() {
+                return;
+            }
+        }
+    }
+
+    /// Notes that a keeper tries `address`, which is one of the present ones.
+    pub(super) fn trying(&self, address: &Address, session: SessionId, stamp: Stamp) {
+        let mut status = self.status.lock();
+
+        status.peer = Some(address.clone());
+        status.session = session;
+        status.stamp = stamp;
+        status.tries += 1;
+    }
+
+    /// Notes that the server still has `left` requests to complete.
+    pub(super) fn draining(&self, left: u32) {
+        // As long as another connection carries requests, not everything waits.
+        if self.live() > 0 {
+            return;
+        }
+        if self.set_state(StorageState::Draining) {
+            pr_info!("{}: the server completes {} requests\n", self.name(), left);
+        }
+    }
+
+    /// Notes that the server was restarted and may have lost what was in its cache.
+    pub(super) fn restarted(&self) {
+        if self.queue.lock().restarted() {
+            self.counters.lost_writes();
+            pr_err!(
+                "{}: the server was restarted: the next flush fails, unflushed writes may be lost\n",
+                self.name()
+            );
+        }
+    }
+
+    /// Lets requests flow over `connection`, and those be sent again that its welcome fences. If it
+    /// is the `first` one ever, the disk is added.
+    pub(super) fn connected(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        welcome: &Welcome,
+        resend: Resend,
+        first: bool,
+    ) {
+        {
+            let mut status = self.status.lock();
+
+            status.welcomed(welcome);
+            status.down_since = None;
+        }
+        {
+            let mut queue = self.queue.lock();
+
+            queue.set_geometry(welcome.geometry);
+            queue.open(connection.number, connection.stamp, welcome.window, resend);
+        }
+        self.links.lock().add(connection.clone());
+
+        if first {
+            // Those who wait for the storage want to hear of it when there is a disk.
+            self.status.lock().go(StorageState::Connected);
+            self.add_disk(welcome.geometry);
+        } else {
+            self.set_state(StorageState::Connected);
+        }
+        self.wake_keepers();
+        self.transmit();
+    }
+
+    /// Lets no more requests flow over the connection `number`.
+    pub(super) fn disconnected(&self, number: u16) {
+        self.queue.lock().shut(number);
+
+        let link = self.links.lock().remove(number);
+
+        drop(link);
+    }
+
+    /// Notes that a `connection` that was live is closed: its requests are let go of as soon as the
+    /// network does.
+    pub(super) fn closed(&self, connection: Arc<Connection>) {
+        let stamp = connection.stamp;
+        let down = {
+            // There is room for one of each number.
+            let _ = self.old.lock().push_within_capacity(connection);
+            let mut shared = self.session.lock();
+
+            shared.session.lost(stamp);
+            !shared.session.is_up()
+        };
+
+        self.let_go(None);
+        if down {
+            self.status.lock().down_since = Some(Instant::<Monotonic>::now());
+            self.set_state(StorageState::Reconnecting);
+            self.observer.storage(self, StorageEvent::Disconnected);
+        }
+        self.wake_keepers();
+    }
+
+    /// Lets go of the requests of closed connections over which the network does not send any more;
+    /// with `forced`, of those of that number in any case. Process context.
+    pub(super) fn let_go(&self, forced: Option<u16>) {
+        let mut gone = false;
+
+        self.old.lock().retain(|connection| {
+            let number = connection.number;
+            let done = forced == Some(number) || !connection.socket.sending();
+
+            if done {
+                self.queue.lock().let_go(number);
+                gone = true;
+            }
+            !done
+        });
+        if gone {
+            self.sweep();
+        }
+    }
+
+    /// Returns whether the network may still send over a closed connection with this number, or if
+    /// it is [`None`], over any.
+    pub(super) fn is_lingering(&self, number: Option<u16>) -> bool {
+        self.old
+            .lock()
+            .iter()
+            .any(|connection| number.is_none_or(|number| connection.number == number))
+    }
+
+    /// Has all connections given up because of `cause`, and made anew.
+    pub(super) fn give_up_connections(&self, cause: Cause) {
+        for number in 0..MAX_CONNECTIONS {
+            let link = self.links.lock().get(number);
+
+            if let Some(link) = link {
+                link.over(cause);
+            }
+        }
+    }
+
+    /// Notes that a connection was lost because of `failure`, or if it is an `attempt`, was not
+    /// made.
+    pub(super) fn failed(&self, failure: Failure, attempt: bool) {
+        let sentence = failure.text();
+        let addresses = self.addresses().len();
+        let mut first_over = false;
+        let news = {
+            let mut status = self.status.lock();
+            let tried = attempt && status.tries >= addresses;
+
+            match status.first {
+                First::Pending => {
+                    if tried && self.timeout() > 0 && status.geometry.is_none() {
+                        first_over = true;
+                        status.first = First::Failed(failure.refusal(self.export()));
+                    }
+                }
+                First::Up | First::Failed(_) if tried => {
+                    status.refused = Some(failure.refusal(self.export()));
+                }
+                First::Up | First::Failed(_) => (),
+            }
+            sentence.is_some() && status.error.as_deref() != sentence.as_deref()
+        };
+
+        if let (true, Some(sentence)) = (news, &sentence) {
+            pr_info!("{}: {}\n", self.name(), text(sentence));
+        }
+
+        let old = core::mem::replace(&mut self.status.lock().error, sentence);
+
+        drop(old);
+        if first_over {
+            self.settled.notify_all();
+        }
+        if self.live() > 0 {
+            return;
+        }
+        if failure.is_refusal() {
+            self.set_state(StorageState::Failed);
+        } else if self.status.lock().geometry.is_some() {
+            self.set_state(StorageState::Reconnecting);
+        }
+    }
+
+    /// Returns a number that is another one when keepers have to look at what has changed.
+    pub(super) fn changes(&self) -> u32 {
+        self.changes.load(Relaxed)
+    }
+}

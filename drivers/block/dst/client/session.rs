@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the connections of a storage have in common: one session with one export.
+
+use crate::{
+    abstractions::random::random_bytes,
+    proto::{
+        hello::Welcome,
+        negotiate::{
+            Known,
+            MAX_CONNECTIONS, //
+        },
+        session::{
+            Session,
+            Start, //
+        },
+        units::{
+            Generation,
+            SessionId,
+            Stamp, //
+        }, //
+    }, //
+};
+
+/// The session of a storage.
+pub(super) struct Shared {
+    /// Where it stands.
+    pub(super) session: Session,
+    /// The export, as it was the last time.
+    pub(super) known: Option<Known>,
+    /// How many connections the server accepts.
+    allowed: u16,
+    /// The last generation of each connection.
+    generations: [Generation; MAX_CONNECTIONS as usize],
+}
+
+impl Shared {
+    /// Returns a session that was never established.
+    pub(super) fn new() -> Self {
+        Self {
+            session: Session::new(SessionId(random_bytes())),
+            known: None,
+            allowed: 1,
+            generations: [Generation::default(); MAX_CONNECTIONS as usize],
+        }
+    }
+
+    /// Returns the stamp with which the connection `number` may begin, or [`None`] if it has to
+    /// wait for another one: there is one when the others have changed.
+    ///
+    /// Until the export is known, and so how many connections its server accepts, there is only
+    /// one.
+    pub(super) fn begin(&mut self, number: u16) -> Option<Stamp> {
+        if number >= self.allowed {
+            return None;
+        }
+        let last = self.generations.get_mut(usize::from(number))?;
+
+        match self.session.start(*last) {
+            Start::Hello(stamp) => {
+                *last = stamp.generation;
+                Some(stamp)
+            }
+            Start::Wait | Start::Closed => None,
+            // It goes on as another session, which may begin when this one has ended.
+            Start::Exhausted if !self.session.is_up() => {
+                *self = Self {
+                    known: self.known,
+                    allowed: self.allowed,
+                    ..Self::new()
+                };
+                None
+            }
+            Start::Exhausted => None,
+        }
+    }
+
+    /// Takes note of a welcome that was accepted.
+    pub(super) fn learn(&mut self, welcome: &Welcome) {
+        self.known = Some(Known::from(welcome));
+        self.allowed = welcome.max_connections.clamp(1, MAX_CONNECTIONS);
+    }
+}
