@@ -165,7 +165,7 @@ impl Pool {
             .skip(before)
         {
             if let Err(error) = self.add(&mut running, index, slot) {
-                running.truncate(before);
+                self.dismiss(&mut running, before);
                 return Err(error);
             }
         }
@@ -207,7 +207,34 @@ impl Pool {
     /// Gives jobs to the first `threads` threads only and waits until the others are gone.
     fn settle(&self, running: &mut KVec<Thread>, threads: u32) {
         self.active.store(threads, Release);
-        running.truncate(threads as usize);
+        self.dismiss(running, threads as usize);
+    }
+
+    /// Ends all threads but the first `keep`, which jobs are not given to any more, and passes on
+    /// what was meant for them.
+    fn dismiss(&self, running: &mut KVec<Thread>, keep: usize) {
+        while running.len() > keep {
+            // This waits for the thread. It may have ended before it did anything at all, so it
+            // cannot see to its queue itself.
+            drop(running.pop());
+            if let Some(slot) = self.slots.get(running.len()) {
+                self.pass_on(slot);
+            }
+        }
+    }
+
+    /// Passes on what is in the queue of `slot`, whose thread is gone.
+    fn pass_on(&self, slot: &Slot) {
+        let mut queue = slot.vacate();
+
+        while let Some(job) = queue.pop_front() {
+            self.enqueue(job);
+        }
+
+        // Perhaps the thread was woken to steal a job and has not come to it.
+        if !self.active().iter().all(Slot::is_empty) {
+            self.active().iter().any(Slot::wake);
+        }
     }
 
     /// Puts `job` into the queue of a thread and wakes one that will run it.

@@ -289,6 +289,36 @@ mod cases {
     }
 
     #[test]
+    fn nothing_is_lost_with_a_thread_that_never_ran() -> Result {
+        let pool = Pool::start()?;
+        let probe = Probe::new(&pool)?;
+        let all_served = Arc::new(Atomic::new(false), GFP_KERNEL)?;
+        let thread = {
+            let (pool, probe, all_served) = (pool.clone(), probe.clone(), all_served.clone());
+
+            // It is on the processor of the second thread, which has to wait until this one does.
+            Thread::new(fmt!("dst-test"), Some(1), move |_| {
+                let start = Instant::<Monotonic>::now();
+
+                while start.elapsed().as_millis() < LOAD_MS {
+                    let resized = pool.resize(2);
+
+                    probe.ask();
+                    if resized.and(pool.resize(1)).is_err() || !eventually(|| probe.is_served()) {
+                        return;
+                    }
+                }
+                all_served.store(true, Release);
+            })?
+        };
+
+        assert!(eventually(|| all_served.load(Acquire)));
+        drop(thread);
+        cancel_all(&[probe]);
+        Ok(())
+    }
+
+    #[test]
     fn impossible_numbers_of_threads_are_refused() -> Result {
         let pool = Pool::start()?;
         let before = pool.stats().threads;

@@ -42,7 +42,6 @@ pub(super) fn run(pool: &Pool, index: usize, current: &Current) {
             None => sleep(pool, slot, current),
         }
     }
-    leave(pool, slot);
 }
 
 /// Returns a job to run.
@@ -71,18 +70,4 @@ fn sleep(pool: &Pool, slot: &Slot, current: &Current) {
         slot.set_idle(false);
     }
     pool.idle.fetch_sub(1, Relaxed);
-}
-
-/// Passes on what was meant for the thread of `slot`, which stops.
-fn leave(pool: &Pool, slot: &Slot) {
-    let mut queue = slot.vacate();
-
-    while let Some(job) = queue.pop_front() {
-        pool.enqueue(job);
-    }
-
-    // Perhaps this thread was woken to steal a job and has not come to it.
-    if !pool.active().iter().all(Slot::is_empty) {
-        pool.active().iter().any(Slot::wake);
-    }
 }
