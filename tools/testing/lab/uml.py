@@ -81,6 +81,7 @@ class Uml(Machine):
             f"ssl0=fd:{line},fd:{line}",
             "panic=-1",
             "raid=noautodetect",
+            "kunit.autorun=0",
             "oops=panic",
             *(
                 f"vec{n}:transport=fd,fd={fd},depth=128,mtu={self.mtu},mac={self.mac(n)}"
