@@ -19,13 +19,8 @@ enum dstblk_sk_family {
 	DSTBLK_SK_FAMILIES,
 };
 
-/*
- * User space holds these locks while it takes page faults, and a page fault may
- * need a block device, which may need one of our sockets: a different lock, and
- * lockdep has to know.
- */
-static struct lock_class_key dstblk_sk_key[DSTBLK_SK_FAMILIES];
-static struct lock_class_key dstblk_slock_key[DSTBLK_SK_FAMILIES];
+/* Lockdep's subclass of sockets that memory reclaim depends on. */
+#define DSTBLK_SK_RECLAIM	(SINGLE_DEPTH_NESTING + 1)
 
 static enum dstblk_sk_family dstblk_sk_family(const struct sock *sk)
 {
@@ -39,19 +34,18 @@ static enum dstblk_sk_family dstblk_sk_family(const struct sock *sk)
 	}
 }
 
-/* Only for a socket that nobody else has seen: this initialises its lock. */
+/*
+ * Reclaim may need a block device, which needs @sk: its lock must not count as
+ * the lock of other sockets, with which memory may be allocated. The class is a
+ * subclass of the kernel's own (TCP and UNIX-domain sockets use none above
+ * SINGLE_DEPTH_NESTING) and not one of this module: a TCP connection outlives
+ * its socket, and sock_lock_init_class_and_name() would have all that is left
+ * of it pin the module. Only for a socket that nobody else has seen.
+ */
 void dstblk_sk_reclassify(struct sock *sk)
 {
-	static const char * const names[] = {
-		"sk_lock-AF_INET-DST", "sk_lock-AF_INET6-DST", "sk_lock-AF_UNIX-DST",
-	};
-	static const char * const slock_names[] = {
-		"slock-AF_INET-DST", "slock-AF_INET6-DST", "slock-AF_UNIX-DST",
-	};
-	enum dstblk_sk_family i = dstblk_sk_family(sk);
-
-	sock_lock_init_class_and_name(sk, slock_names[i], &dstblk_slock_key[i],
-				      names[i], &dstblk_sk_key[i]);
+	lockdep_set_subclass(&sk->sk_lock.slock, DSTBLK_SK_RECLAIM);
+	lockdep_set_subclass(&sk->sk_lock, DSTBLK_SK_RECLAIM);
 }
 
 struct net *dstblk_helper_get_net(struct net *net)
