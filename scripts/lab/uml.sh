@@ -54,6 +54,17 @@ check_config() {
 # an interface comes up, and then switches itself off for good.
 VECTOR_LOCKS='s/(spin_(un)?lock)(\(&vp->[rt]x_queue->head_lock\))/\1_bh\3/'
 
+# What else has to be mended, and the file that it is about.
+INTERRUPTS=$LAB_SCRIPTS/uml-interrupts.patch
+INTERRUPTS_IN=arch/um/kernel/irq.c
+
+# patch_once FILE PATCH: unless it was done, which is so when it can be undone.
+patch_once() {
+	if ! in_build_root patch --dry-run --reverse --force --silent "$1" "$2" >/dev/null; then
+		in_build_root patch --forward --no-backup-if-mismatch "$1" "$2"
+	fi
+}
+
 # Builds in place, so that an interrupted build continues where it was.
 build_uml() {
 	local flavour=$1 dir=$KERNEL_DIR/$1
@@ -68,6 +79,7 @@ build_uml() {
 		mv "$dir.new" "$dir"
 	fi
 	sed -Ei "$VECTOR_LOCKS" "$dir/arch/um/drivers/vector_kern.c"
+	patch_once "$dir/$INTERRUPTS_IN" "$INTERRUPTS"
 	in_build_root make -C "$dir" "${args[@]}" defconfig
 	cat "${fragments[@]}" >>"$dir/.config"
 	in_build_root make -C "$dir" "${args[@]}" olddefconfig
@@ -81,6 +93,7 @@ prepare_uml() {
 	mapfile -t fragments < <(uml_fragments "$flavour")
 	prepare_source
 	step "$KERNEL/$flavour" \
-		"$(key_of "$KERNEL_UPLOAD" "${fragments[@]}" "$(uml_make_args "$flavour")" "$VECTOR_LOCKS")" \
+		"$(key_of "$KERNEL_UPLOAD" "${fragments[@]}" "$(uml_make_args "$flavour")" \
+			"$VECTOR_LOCKS" "$INTERRUPTS")" \
 		"kernel $KERNEL: User Mode Linux, $flavour" build_uml "$flavour"
 }

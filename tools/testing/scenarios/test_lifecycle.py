@@ -88,11 +88,6 @@ def test_unload_with_everything_configured_but_idle(
 
 
 @pytest.mark.stock
-@pytest.mark.xfail(
-    raises=TimeoutError,
-    strict=False,
-    reason="late in a full run the server has been seen not to answer a command for 90 s",
-)
 def test_the_pool_is_resized_under_load(disk: str, server: Machine, client: Machine) -> None:
     job = fio.start(client, disk, size=96, blocks="512-64k", rate=24)
     client.wait("stat.written_at_least", device="dst-disk", sectors=256)
