@@ -103,30 +103,25 @@ impl Client {
         })
     }
 
-    /// Adds a storage, and waits until its disk is there unless the configuration says not to.
-    ///
-    /// Process context; interruptible.
+    /// Waits until the disk of `storage` is there. Process context; interruptible.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for an impossible configuration, `EEXIST` if the name is taken, otherwise why there
-    /// is no connection. Nothing is left behind.
-    pub(crate) fn add_storage(&self, config: StorageConfig) -> refusal::Result<Arc<Storage>> {
-        let wait = config.timeout > 0;
-        let storage = self.start(config)?;
-
-        if wait {
-            if let Err(refusal) = storage.wait() {
-                self.take(&storage);
-                storage.stop(true);
-                return Err(refusal);
-            }
-        }
-        Ok(storage)
+    /// Why there is no connection. The storage is gone then.
+    pub(crate) fn settle(&self, storage: &Arc<Storage>) -> refusal::Result {
+        storage.wait().inspect_err(|_| {
+            self.take(storage);
+            storage.stop(true);
+        })
     }
 
-    /// Starts a storage under a name that is not taken.
-    fn start(&self, config: StorageConfig) -> refusal::Result<Arc<Storage>> {
+    /// Adds a storage, which begins to connect. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for an impossible configuration, `EEXIST` if the name is taken. Nothing is left
+    /// behind.
+    pub(crate) fn add_storage(&self, config: StorageConfig) -> refusal::Result<Arc<Storage>> {
         proto::name::storage(config.name.to_bytes()).map_err(|error| {
             Refusal::new(EINVAL, fmt!("The name of the storage {}", error.text()))
         })?;

@@ -5,6 +5,7 @@
 //! Nothing is locked in here while a connection is made, a disk goes or a thread ends: the client,
 //! the server and the pool lock what they need for as short as they need it.
 
+mod errands;
 mod events;
 mod netlink;
 mod uapi;
@@ -32,22 +33,32 @@ use crate::{
         Server, //
     }, //
 };
+use errands::Errands;
 use events::{
     Event,
     Events, //
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
 };
 
 pub(crate) use refusal::Refusal;
+
+/// Milliseconds after which it is looked again whether all commands are done.
+const ERRANDS_STEP_MS: i64 = 10;
 
 /// What commands act upon.
 ///
 /// Fields are dropped in their order: the storages go first, because some of them may be on
 /// exports of this machine.
 pub(crate) struct Control {
+    /// None is being done any more when this is dropped.
+    errands: Pin<KBox<Errands>>,
     client: client::Owner,
     exports: sysfs::Exports,
     server: Server,
@@ -171,6 +182,7 @@ impl Driver {
         let class = sysfs::class()?;
         let control = Arc::new(
             Control {
+                errands: KBox::pin_init(Errands::new(), GFP_KERNEL)?,
                 client: client::Owner::new(module, pool.clone(), events.clone())?,
                 exports: sysfs::Exports::new(class.clone())?,
                 server: Server::new(&pool, Some(events.clone()))?,
@@ -191,8 +203,15 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // As long as there is the family, whoever listens hears of it; and commands that it would
-        // have to wait for end.
-        self.control.remove_all();
+        // As long as there is the family, whoever listens hears of it. Commands that wait for
+        // something end when what they are about is gone.
+        self.control.errands.close();
+        loop {
+            self.control.remove_all();
+            if self.control.errands.are_done() {
+                break;
+            }
+            fsleep(Delta::from_millis(ERRANDS_STEP_MS));
+        }
     }
 }

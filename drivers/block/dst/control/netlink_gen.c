@@ -16,6 +16,14 @@ static const struct netlink_range_validation dst_a_storage_timeout_range = {
 	.max	= DST_TIMEOUT_MAX,
 };
 
+static const struct netlink_range_validation dst_a_storage_fail_after_range = {
+	.max	= DST_POLICY_MAX,
+};
+
+static const struct netlink_range_validation dst_a_storage_io_timeout_range = {
+	.max	= DST_POLICY_MAX,
+};
+
 static const struct netlink_range_validation dst_a_export_window_range = {
 	.min	= DST_WINDOW_MIN,
 	.max	= DST_WINDOW_MAX,
@@ -35,7 +43,7 @@ const struct nla_policy dst_rule_nl_policy[DST_A_RULE_ACCESS + 1] = {
 };
 
 /* DST_CMD_STORAGE_ADD - do */
-static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_TIMEOUT + 1] = {
+static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_IO_TIMEOUT + 1] = {
 	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
 	[DST_A_STORAGE_ADDRESS] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
 	[DST_A_STORAGE_EXPORT] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
@@ -43,6 +51,8 @@ static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_TIMEOUT +
 	[DST_A_STORAGE_ACCESS] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
 	[DST_A_STORAGE_CONNECTIONS] = NLA_POLICY_RANGE(NLA_U32, 1, DST_CONNECTIONS_MAX),
 	[DST_A_STORAGE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_timeout_range),
+	[DST_A_STORAGE_FAIL_AFTER] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_fail_after_range),
+	[DST_A_STORAGE_IO_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_io_timeout_range),
 };
 
 /* DST_CMD_STORAGE_DEL - do */
@@ -52,10 +62,12 @@ static const struct nla_policy dst_storage_del_nl_policy[DST_A_STORAGE_FORCE + 1
 };
 
 /* DST_CMD_STORAGE_SET - do */
-static const struct nla_policy dst_storage_set_nl_policy[DST_A_STORAGE_CONNECTIONS + 1] = {
+static const struct nla_policy dst_storage_set_nl_policy[DST_A_STORAGE_IO_TIMEOUT + 1] = {
 	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
 	[DST_A_STORAGE_ADDRESS] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
 	[DST_A_STORAGE_CONNECTIONS] = NLA_POLICY_RANGE(NLA_U32, 1, DST_CONNECTIONS_MAX),
+	[DST_A_STORAGE_FAIL_AFTER] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_fail_after_range),
+	[DST_A_STORAGE_IO_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_io_timeout_range),
 };
 
 /* DST_CMD_STORAGE_GET - do */
@@ -64,7 +76,7 @@ static const struct nla_policy dst_storage_get_nl_policy[DST_A_STORAGE_NAME + 1]
 };
 
 /* DST_CMD_EXPORT_ADD - do */
-static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_KEEPALIVE + 1] = {
+static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_WRITE_THROUGH + 1] = {
 	[DST_A_EXPORT_NAME] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
 	[DST_A_EXPORT_DEVICE] = { .type = NLA_NUL_STRING, .len = 4095, },
 	[DST_A_EXPORT_LISTEN] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
@@ -75,6 +87,7 @@ static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_KEEPALIVE +
 	[DST_A_EXPORT_SHARE_DEVICE] = { .type = NLA_FLAG, },
 	[DST_A_EXPORT_WINDOW] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_export_window_range),
 	[DST_A_EXPORT_KEEPALIVE] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_export_keepalive_range),
+	[DST_A_EXPORT_WRITE_THROUGH] = { .type = NLA_FLAG, },
 };
 
 /* DST_CMD_EXPORT_DEL - do */
@@ -109,13 +122,30 @@ static const struct nla_policy dst_pool_set_nl_policy[DST_A_POOL_THREADS + 1] = 
 	[DST_A_POOL_THREADS] = NLA_POLICY_RANGE(NLA_U32, 1, DST_THREADS_MAX),
 };
 
+/* DST_CMD_STORAGE_SUSPEND - do */
+static const struct nla_policy dst_storage_suspend_nl_policy[DST_A_STORAGE_NAME + 1] = {
+	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
+};
+
+/* DST_CMD_STORAGE_RESUME - do */
+static const struct nla_policy dst_storage_resume_nl_policy[DST_A_STORAGE_NAME + 1] = {
+	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
+};
+
+/* DST_CMD_STORAGE_MIGRATE - do */
+static const struct nla_policy dst_storage_migrate_nl_policy[DST_A_STORAGE_TIMEOUT + 1] = {
+	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
+	[DST_A_STORAGE_ADDRESS] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
+	[DST_A_STORAGE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_timeout_range),
+};
+
 /* Ops table for dst */
 static const struct genl_split_ops dst_nl_ops[] = {
 	{
 		.cmd		= DST_CMD_STORAGE_ADD,
 		.doit		= dst_nl_storage_add_doit,
 		.policy		= dst_storage_add_nl_policy,
-		.maxattr	= DST_A_STORAGE_TIMEOUT,
+		.maxattr	= DST_A_STORAGE_IO_TIMEOUT,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -129,7 +159,7 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_STORAGE_SET,
 		.doit		= dst_nl_storage_set_doit,
 		.policy		= dst_storage_set_nl_policy,
-		.maxattr	= DST_A_STORAGE_CONNECTIONS,
+		.maxattr	= DST_A_STORAGE_IO_TIMEOUT,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -148,7 +178,7 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_EXPORT_ADD,
 		.doit		= dst_nl_export_add_doit,
 		.policy		= dst_export_add_nl_policy,
-		.maxattr	= DST_A_EXPORT_KEEPALIVE,
+		.maxattr	= DST_A_EXPORT_WRITE_THROUGH,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -194,6 +224,27 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.doit		= dst_nl_pool_set_doit,
 		.policy		= dst_pool_set_nl_policy,
 		.maxattr	= DST_A_POOL_THREADS,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_STORAGE_SUSPEND,
+		.doit		= dst_nl_storage_suspend_doit,
+		.policy		= dst_storage_suspend_nl_policy,
+		.maxattr	= DST_A_STORAGE_NAME,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_STORAGE_RESUME,
+		.doit		= dst_nl_storage_resume_doit,
+		.policy		= dst_storage_resume_nl_policy,
+		.maxattr	= DST_A_STORAGE_NAME,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_STORAGE_MIGRATE,
+		.doit		= dst_nl_storage_migrate_doit,
+		.policy		= dst_storage_migrate_nl_policy,
+		.maxattr	= DST_A_STORAGE_TIMEOUT,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

@@ -28,6 +28,9 @@ int dst_nl_export_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int dst_nl_session_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int dst_nl_pool_get_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_pool_set_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_storage_suspend_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_storage_resume_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_storage_migrate_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	DST_NLGRP_EVENTS,

@@ -58,11 +58,17 @@ pub(super) struct Backend {
 
 impl Backend {
     /// Gets ready to submit requests to `device`, which was opened for writing if it is `writable`,
-    /// on behalf of the export `name`. Process context.
-    pub(super) fn new(device: Device, writable: bool, name: &CStr) -> Result<Self> {
+    /// on behalf of the export `name`. If `write_through`, nothing is done before it is durable.
+    /// Process context.
+    pub(super) fn new(
+        device: Device,
+        writable: bool,
+        write_through: bool,
+        name: &CStr,
+    ) -> Result<Self> {
         let limits = device.limits();
         let set = Arc::pin_init(Set::new(device), GFP_KERNEL)?;
-        let backlog = Backlog::new()?;
+        let backlog = Backlog::new(write_through)?;
         let submitter = {
             let set = set.clone();
             let backlog = backlog.clone();
@@ -95,7 +101,7 @@ impl Backend {
 
         Limits {
             sectors: now.sectors,
-            write_cache: now.write_cache,
+            write_cache: now.write_cache && !self.backlog.is_write_through(),
             read_only: now.read_only,
             ..self.limits
         }
@@ -133,6 +139,7 @@ fn submit(set: &Set, io: IoBox, wait: Wait) -> Result<(), IoBox> {
 /// Requests for the submitter.
 #[pin_data]
 pub(super) struct Backlog {
+    write_through: bool,
     #[pin]
     waiting: SpinLockIrq<Waiting>,
 }
@@ -144,10 +151,12 @@ struct Waiting {
 }
 
 impl Backlog {
-    /// Returns an empty one.
-    fn new() -> Result<Arc<Self>> {
+    /// Returns an empty one, for requests that have to be durable when they are done if
+    /// `write_through`.
+    fn new(write_through: bool) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
+                write_through,
                 waiting <- new_spinlock_irq!(
                     Waiting {
                         ios: Queue::new(),
@@ -158,6 +167,11 @@ impl Backlog {
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// Returns whether all that is written has to be durable when it is done.
+    pub(super) fn is_write_through(&self) -> bool {
+        self.write_through
     }
 
     /// Has the submitter submit `io`. Any context.

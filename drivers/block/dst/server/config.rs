@@ -71,6 +71,8 @@ pub(crate) struct ExportConfig {
     pub(crate) writers: Writers,
     /// Whether others may have the device open, too.
     pub(crate) share_device: bool,
+    /// Whether everything is durable before it is acknowledged.
+    pub(crate) write_through: bool,
     /// Pages that each session may have in flight.
     pub(crate) window: u32,
     /// Milliseconds after which a silent client is dropped, in
@@ -160,6 +162,8 @@ pub(crate) struct ExportInfo {
     pub(crate) writers: Writers,
     /// Whether others may have the device open, too.
     pub(crate) share_device: bool,
+    /// Whether everything is durable before it is acknowledged.
+    pub(crate) write_through: bool,
     /// Pages that each session may have in flight.
     pub(crate) window: u32,
     /// Milliseconds after which a silent client is dropped.

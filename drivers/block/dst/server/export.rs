@@ -86,6 +86,7 @@ pub(crate) struct Export {
     net: Namespace,
     pub(super) uuid: Uuid,
     share_device: bool,
+    write_through: bool,
     /// Another one if writes may have been lost.
     pub(super) incarnation: u64,
     /// Size of the device in sectors, as clients know it or are going to.
@@ -177,7 +178,8 @@ impl Export {
         let device = device::open(&config.device, read_only, config.share_device)?;
         let number = device.number();
         let size = device.sectors();
-        let backend = Arc::new(Backend::new(device, !read_only, &config.name)?, GFP_KERNEL)?;
+        let backend = Backend::new(device, !read_only, config.write_through, &config.name)?;
+        let backend = Arc::new(backend, GFP_KERNEL)?;
         let uses = listeners.open_all(&config.net, &config.listen)?;
 
         Ok(Arc::pin_init(
@@ -187,6 +189,7 @@ impl Export {
                 net: config.net,
                 uuid: config.uuid,
                 share_device: config.share_device,
+                write_through: config.write_through,
                 incarnation,
                 size: Atomic::new(size),
                 number,
@@ -332,11 +335,15 @@ impl Export {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if clients are attached and `force` is not given.
+    /// `EBUSY` if clients are attached and `force` is not given, or if that was done already.
     pub(super) fn begin_removal(&self, force: bool) -> Verdict {
         let mut inner = self.inner.lock();
 
-        if !force && !inner.removing && !inner.sessions.is_empty() {
+        if inner.removing {
+            drop(inner);
+            return Err(self.refuse(EBUSY, "is being removed already"));
+        }
+        if !force && !inner.sessions.is_empty() {
             let clients = inner.sessions.len();
 
             drop(inner);
@@ -416,6 +423,7 @@ impl Export {
             access: inner.access,
             writers: inner.writers,
             share_device: self.share_device,
+            write_through: self.write_through,
             window: inner.window,
             keepalive: inner.keepalive,
             state: inner.state(),

@@ -104,15 +104,21 @@ impl Io {
 
     /// Makes it the request `request` that the client calls `handle`.
     pub(super) fn accept(&mut self, handle: Handle, request: &Request) {
+        let durable = self.backlog.is_write_through();
+
         self.handle = handle;
         self.opcode = request.opcode();
         self.extent = request.extent();
-        self.command = command(request);
+        self.command = command(request, durable);
         self.cost = request.cost();
         self.status = Status::Ok;
         self.emulated = false;
         self.patient = false;
-        self.flush = matches!(request, Request::WriteZeroes { fua: true, .. });
+        self.flush = match request {
+            Request::WriteZeroes { fua, .. } => *fua || durable,
+            Request::Discard { .. } => durable,
+            Request::Read { .. } | Request::Write { .. } | Request::Flush => false,
+        };
     }
 
     /// Makes it a request that is refused with `status` without being looked at any further.
@@ -227,11 +233,13 @@ impl Owner for Io {
     }
 }
 
-/// Returns what a request means for the device.
-fn command(request: &Request) -> Command {
+/// Returns what a request means for the device; if `durable`, all that is written has to be.
+fn command(request: &Request, durable: bool) -> Command {
     match *request {
         Request::Read { .. } => Command::Read,
-        Request::Write { fua, .. } => Command::Write { fua },
+        Request::Write { fua, .. } => Command::Write {
+            fua: fua || durable,
+        },
         Request::Flush => Command::Flush,
         Request::Discard { .. } => Command::Discard,
         Request::WriteZeroes { nounmap, .. } => Command::WriteZeroes { no_unmap: nounmap },

@@ -20,7 +20,7 @@ pub(super) const SIZE_MAX: usize = 65536;
 
 /// What is in front of the attributes of a message.
 pub(super) struct Header {
-    /// The family, which is valid and registered as long as the header exists.
+    /// The family, which is valid as long as the header exists.
     pub(super) family: *const bindings::genl_family,
     /// The port that the message goes to, 0 if it goes to a group.
     pub(super) port: u32,
@@ -68,12 +68,17 @@ impl Buffer {
     }
 
     /// Returns an empty buffer with room for `size` bytes of payload.
-    fn new(size: usize) -> Result<Self> {
+    pub(super) fn new(size: usize) -> Result<Self> {
         // SAFETY: There are no requirements to call this where one may sleep.
         let skb = unsafe { bindings::genlmsg_new(size, bindings::GFP_KERNEL) };
 
         // INVARIANT: The buffer is new and nobody else has it.
         Ok(Self(NonNull::new(skb).ok_or(ENOMEM)?))
+    }
+
+    /// Returns the pointer for a call into C.
+    pub(super) fn as_ptr(&self) -> *mut bindings::sk_buff {
+        self.0.as_ptr()
     }
 
     /// Gives the buffer to C.

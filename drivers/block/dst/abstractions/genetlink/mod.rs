@@ -10,6 +10,7 @@
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
 mod buffer;
+mod deferred;
 mod dump;
 mod request;
 
@@ -29,6 +30,7 @@ use kernel::{
         },
         new_mutex,
         Arc,
+        ArcBorrow,
         Mutex, //
     },
     types::Opaque, //
@@ -39,6 +41,10 @@ use buffer::{
     Header, //
 };
 
+pub(crate) use deferred::{
+    Answer,
+    Deferred, //
+};
 pub(crate) use dump::Dump;
 pub(crate) use request::Request;
 
@@ -71,8 +77,8 @@ unsafe impl Sync for Family {}
 ///
 /// # Invariants
 ///
-/// The pointer is null, or that of an object that lives until a family with handlers of this
-/// context has been unregistered.
+/// The pointer is null, or that of an object in an [`Arc`] which lives until a family with handlers
+/// of this context has been unregistered.
 pub(crate) struct Context<T>(Atomic<*mut T>);
 
 impl<T> Context<T> {
@@ -88,10 +94,16 @@ impl<T> Context<T> {
     ///
     /// This must be called by a handler of a family that was registered with this context, and
     /// the result must not be used after the handler has returned.
-    unsafe fn get<'a>(&self) -> Result<&'a T> {
-        // SAFETY: By the type invariants, the pointer is null or that of an object that lives as
-        // long as the family is registered; that is as long as a handler runs.
-        unsafe { self.0.load(Acquire).as_ref() }.ok_or(ENODEV)
+    unsafe fn get<'a>(&self) -> Result<ArcBorrow<'a, T>> {
+        let object = self.0.load(Acquire);
+
+        if object.is_null() {
+            return Err(ENODEV);
+        }
+
+        // SAFETY: By the type invariants, the pointer is that of an object in an `Arc` which lives
+        // as long as the family is registered; that is as long as a handler runs.
+        Ok(unsafe { ArcBorrow::from_raw(object) })
     }
 }
 
@@ -219,11 +231,13 @@ impl<T: Send + Sync + 'static> Drop for Registration<T> {
 /// Makes the functions that the operations of a family name from safe ones.
 ///
 /// `context` is a `static` [`Context`]. The functions of `requests` get its object and a
-/// [`Request`], those of `dumps` get it and a [`Dump`]; what they return implements [`Explain`].
+/// [`Request`], those of `lengthy` get it in an [`ArcBorrow`] and may leave the [`Answer`] to
+/// others, those of `dumps` get it and a [`Dump`]; their errors implement [`Explain`].
 macro_rules! handlers {
     (
         context: $context:path,
         requests: { $($request:ident => $do_request:path,)* },
+        lengthy: { $($lengthy:ident => $do_lengthy:path,)* },
         dumps: { $($dump:ident => $do_dump:path,)* } $(,)?
     ) => {
         $(
@@ -242,7 +256,31 @@ macro_rules! handlers {
                     $crate::abstractions::genetlink::handle_request(
                         &$context,
                         request,
-                        $do_request,
+                        |object, request| {
+                            $do_request(&object, request)
+                                .map(|()| $crate::abstractions::genetlink::Answer::Done)
+                        },
+                    )
+                }
+            }
+        )*
+        $(
+            /// # Safety
+            ///
+            /// Only generic netlink may call this, for a family that was registered with the
+            /// context.
+            #[allow(unsafe_code)]
+            #[no_mangle]
+            unsafe extern "C" fn $lengthy(
+                _buffer: *mut $crate::abstractions::genetlink::RawBuffer,
+                request: *mut $crate::abstractions::genetlink::RawRequest,
+            ) -> ::kernel::ffi::c_int {
+                // SAFETY: By the requirements of this function.
+                unsafe {
+                    $crate::abstractions::genetlink::handle_request(
+                        &$context,
+                        request,
+                        $do_lengthy,
                     )
                 }
             }
@@ -297,7 +335,7 @@ pub(crate) use family;
 pub(crate) unsafe fn handle_request<T, E: Explain>(
     context: &Context<T>,
     request: *mut RawRequest,
-    handler: impl FnOnce(&T, &Request) -> Result<(), E>,
+    handler: impl FnOnce(ArcBorrow<'_, T>, &Request) -> Result<Answer, E>,
 ) -> c_int {
     // SAFETY: By the requirements of this function; `Request` is transparent.
     let request = unsafe { &*request.cast::<Request>() };
@@ -308,7 +346,7 @@ pub(crate) unsafe fn handle_request<T, E: Explain>(
         .and_then(|object| handler(object, request));
 
     match result {
-        Ok(()) => 0,
+        Ok(answer) => answer.to_raw(),
         Err(refusal) => request.refuse(&refusal),
     }
 }
@@ -333,7 +371,7 @@ pub(crate) unsafe fn handle_dump<T, E: Explain>(
     // SAFETY: By the requirements of this function.
     let result = unsafe { context.get() }
         .map_err(E::from)
-        .and_then(|object| handler(object, &mut dump));
+        .and_then(|object| handler(&object, &mut dump));
 
     match result {
         Ok(()) => dump.length(),

@@ -28,6 +28,9 @@ use kernel::{
 /// Bytes in front of the attributes of a message.
 const HEADERS: usize = size_of::<bindings::nlmsghdr>() + size_of::<bindings::genlmsghdr>();
 
+/// Bytes in the longest text of an acknowledgement, without its final zero.
+pub(super) const TEXT_MAX: usize = 79;
+
 /// A request that is being handled.
 ///
 /// # Invariants
@@ -102,6 +105,12 @@ impl Request {
     pub(super) fn refuse(&self, refusal: &impl Explain) -> c_int {
         // SAFETY: By the type invariants, the acknowledgement is null or valid.
         unsafe { explain((*self.0.get()).extack, refusal) }
+    }
+
+    /// Returns a copy of the header of the message.
+    pub(super) fn netlink_header(&self) -> bindings::nlmsghdr {
+        // SAFETY: By the type invariants, the request is valid, and so is its message.
+        unsafe { *(*self.0.get()).nlhdr }
     }
 
     /// Returns the header of an answer.

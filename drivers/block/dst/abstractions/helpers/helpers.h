@@ -71,11 +71,13 @@ struct sk_buff *dstblk_helper_genlmsg_new(size_t payload, gfp_t flags);
 void dstblk_helper_genlmsg_end(struct sk_buff *skb, void *hdr);
 void dstblk_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr);
 int dstblk_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
+int dstblk_helper_genlmsg_unicast(struct net *net, struct sk_buff *skb, u32 portid);
 int dstblk_genlmsg_multicast_all(const struct genl_family *family, struct sk_buff *skb,
 				 unsigned int group);
 struct net *dstblk_helper_genl_info_net(struct genl_info *info);
 const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb);
 void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void *user_hdr);
+void dstblk_helper_nlmsg_end(struct sk_buff *skb, struct nlmsghdr *nlh);
 void dstblk_helper_nlmsg_free(struct sk_buff *skb);
 struct nlattr *dstblk_helper_nla_nest_start(struct sk_buff *skb, int attrtype);
 int dstblk_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *start);

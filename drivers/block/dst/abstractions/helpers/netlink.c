@@ -24,6 +24,11 @@ int dstblk_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(skb, info);
 }
 
+int dstblk_helper_genlmsg_unicast(struct net *net, struct sk_buff *skb, u32 portid)
+{
+	return genlmsg_unicast(net, skb, portid);
+}
+
 /* Send @skb to who listens to @group, in whatever network namespace. */
 int dstblk_genlmsg_multicast_all(const struct genl_family *family, struct sk_buff *skb,
 				 unsigned int group)
@@ -49,6 +54,11 @@ const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb
 void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void *user_hdr)
 {
 	genl_dump_check_consistent(cb, user_hdr);
+}
+
+void dstblk_helper_nlmsg_end(struct sk_buff *skb, struct nlmsghdr *nlh)
+{
+	nlmsg_end(skb, nlh);
 }
 
 void dstblk_helper_nlmsg_free(struct sk_buff *skb)

@@ -11,6 +11,7 @@ use super::{
         uapi,
         Control, //
     },
+    later,
     values::{
         self,
         Counters, //
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     abstractions::{
         genetlink::{
+            Answer,
             Dump,
             Request, //
         },
@@ -41,7 +43,8 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    str::CString, //
+    str::CString,
+    sync::ArcBorrow, //
 };
 
 /// Adds an export.
@@ -50,10 +53,13 @@ pub(super) fn add(control: &Control, request: &Request) -> Verdict {
 }
 
 /// Removes an export.
-pub(super) fn del(control: &Control, request: &Request) -> Verdict {
+pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let force = request.attributes().has(uapi::DST_A_EXPORT_FORCE);
+    let name = name(request)?;
 
-    control.remove_export(&name(request)?, force)
+    later(control, request, move |control, _| {
+        control.remove_export(&name, force)
+    })
 }
 
 /// Changes an export.
@@ -114,6 +120,7 @@ fn config(request: &Request) -> Verdict<ExportConfig> {
             None => Writers::default(),
         },
         share_device: attributes.has(uapi::DST_A_EXPORT_SHARE_DEVICE),
+        write_through: attributes.has(uapi::DST_A_EXPORT_WRITE_THROUGH),
         window: match attributes.get(uapi::DST_A_EXPORT_WINDOW) {
             Some(window) => window.u32()?,
             None => DEFAULT_WINDOW,
@@ -183,6 +190,7 @@ fn put(message: &mut Message<'_>, info: &ExportInfo) -> Result {
     values::put_rules(message, uapi::DST_A_EXPORT_ALLOW, &info.rules)?;
     message.put_u32(uapi::DST_A_EXPORT_WRITERS, writers)?;
     message.put_flag(uapi::DST_A_EXPORT_SHARE_DEVICE, info.share_device)?;
+    message.put_flag(uapi::DST_A_EXPORT_WRITE_THROUGH, info.write_through)?;
     message.put_u32(uapi::DST_A_EXPORT_WINDOW, info.window)?;
     message.put_u32(uapi::DST_A_EXPORT_KEEPALIVE, info.keepalive)?;
     put_state(message, info)?;

@@ -14,15 +14,27 @@ pub(super) mod session;
 pub(super) mod storage;
 
 use super::{
-    refusal::Refusal,
+    refusal::{
+        Refusal,
+        Result as Verdict, //
+    },
     Control, //
 };
 use crate::abstractions::genetlink::{
     self,
+    Answer,
     Context,
-    Explain, //
+    Deferred,
+    Explain,
+    Request, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::{
+        Arc,
+        ArcBorrow, //
+    }, //
+};
 
 /// Where the handlers find the [`Control`].
 static CONTEXT: Context<Control> = Context::new();
@@ -35,16 +47,21 @@ genetlink::family! {
 genetlink::handlers! {
     context: CONTEXT,
     requests: {
-        dst_nl_storage_add_doit => storage::add,
-        dst_nl_storage_del_doit => storage::del,
-        dst_nl_storage_set_doit => storage::set,
         dst_nl_storage_get_doit => storage::get,
+        dst_nl_storage_suspend_doit => storage::suspend,
+        dst_nl_storage_resume_doit => storage::resume,
         dst_nl_export_add_doit => export::add,
-        dst_nl_export_del_doit => export::del,
         dst_nl_export_set_doit => export::set,
         dst_nl_export_get_doit => export::get,
         dst_nl_pool_get_doit => pool::get,
         dst_nl_pool_set_doit => pool::set,
+    },
+    lengthy: {
+        dst_nl_storage_add_doit => storage::add,
+        dst_nl_storage_del_doit => storage::del,
+        dst_nl_storage_set_doit => storage::set,
+        dst_nl_storage_migrate_doit => storage::migrate,
+        dst_nl_export_del_doit => export::del,
     },
     dumps: {
         dst_nl_storage_get_dumpit => storage::dump,
@@ -56,6 +73,24 @@ genetlink::handlers! {
 /// Returns where the handlers find the [`Control`].
 pub(super) fn context() -> &'static Context<Control> {
     &CONTEXT
+}
+
+/// Has a thread do `errand`, which `request` asks for and which may wait for devices or the network.
+/// What the errand returns is the answer.
+fn later(
+    control: ArcBorrow<'_, Control>,
+    request: &Request,
+    errand: impl FnOnce(&Control, &Deferred) -> Verdict + Send + Unpin + 'static,
+) -> Verdict<Answer> {
+    let deferred = Deferred::new(request)?;
+    let kept = Arc::from(control);
+
+    control.errands.run(move || {
+        let result = errand(&kept, &deferred);
+
+        deferred.finish(result);
+    })?;
+    Ok(Answer::Later)
 }
 
 impl Explain for Refusal {

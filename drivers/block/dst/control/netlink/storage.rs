@@ -12,6 +12,7 @@ use super::{
         uapi,
         Control, //
     },
+    later,
     values::{
         self,
         Counters, //
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     abstractions::{
         genetlink::{
+            Answer,
             Dump,
             Request, //
         },
@@ -46,39 +48,105 @@ use crate::{
 use kernel::{
     prelude::*,
     str::CString,
-    sync::Arc, //
+    sync::{
+        Arc,
+        ArcBorrow, //
+    }, //
 };
 
 /// Adds a storage and shows it.
-pub(super) fn add(control: &Control, request: &Request) -> Verdict {
+pub(super) fn add(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let config = config(request)?;
+    let wait = config.timeout > 0;
     let storage = control.client.add_storage(config)?;
+    let added = storage.clone();
 
-    show(request, &storage).inspect_err(|_| {
-        // Who does not hear of it does not know that it is there to be removed.
-        let _ = control.client.remove_storage(storage.name(), true);
+    later(control, request, move |control, request| {
+        if wait {
+            control.client.settle(&added)?;
+        }
+        added
+            .info()
+            .and_then(|info| request.reply(|message| put(message, &added, &info)))
+            // Who does not hear of it does not know that it is there to be removed.
+            .inspect_err(|_| discard(control, &added))?;
+        Ok(())
     })
+    .inspect_err(|_| discard(&control, &storage))
+}
+
+/// Removes a storage that was added just now.
+fn discard(control: &Control, storage: &Storage) {
+    // Somebody else may have removed it.
+    let _ = control.client.remove_storage(storage.name(), true);
 }
 
 /// Removes a storage.
-pub(super) fn del(control: &Control, request: &Request) -> Verdict {
+pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let force = request.attributes().has(uapi::DST_A_STORAGE_FORCE);
+    let name = CString::try_from_fmt(fmt!("{}", name(request)?))?;
 
-    control.client.remove_storage(name(request)?, force)
+    later(control, request, move |control, _| {
+        let name = name.to_str().unwrap_or_default();
+
+        control.client.remove_storage(name, force)
+    })
 }
 
 /// Changes a storage.
-pub(super) fn set(control: &Control, request: &Request) -> Verdict {
-    let storage = find(control, request)?;
+pub(super) fn set(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
+    let storage = find(&control, request)?;
+    let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+    let connections = connections(request)?;
+    let policy = policy(request, storage.policy())?;
 
-    if let Some(connections) = connections(request)? {
-        storage.set_connections(connections)?;
-    }
-    if request.attributes().has(uapi::DST_A_STORAGE_ADDRESS) {
-        storage.set_addresses(values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?)?;
+    later(control, request, move |control, _| {
+        // The only one that may be refused for another reason than a lack of memory.
+        if let Some(connections) = connections {
+            storage.set_connections(connections)?;
+        }
+        if !addresses.is_empty() {
+            storage.set_addresses(addresses)?;
+        }
+        storage.set_policy(policy);
         control.events.storage(Event::Changed, &storage);
+        Ok(())
+    })
+}
+
+/// Has the requests of a storage wait.
+pub(super) fn suspend(control: &Control, request: &Request) -> Verdict {
+    find(control, request)?.suspend()
+}
+
+/// Lets the requests of a suspended storage go on.
+pub(super) fn resume(control: &Control, request: &Request) -> Verdict {
+    find(control, request)?.resume()
+}
+
+/// Moves a storage to another server and shows it.
+pub(super) fn migrate(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
+    let storage = find(&control, request)?;
+    let timeout = timeout(request)?;
+
+    require_address(request)?;
+    if timeout == 0 {
+        return Err(Refusal::new(
+            ERANGE,
+            fmt!("The time to reach the other server cannot be 0"),
+        ));
     }
-    Ok(())
+
+    let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+
+    later(control, request, move |control, request| {
+        storage.migrate(addresses, timeout)?;
+        control.events.storage(Event::Changed, &storage);
+
+        let info = storage.info()?;
+
+        Ok(request.reply(|message| put(message, &storage, &info))?)
+    })
 }
 
 /// Shows a storage.
@@ -130,16 +198,7 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
         Some(access) => values::rights(&access)?,
         None => Rights::ReadWrite,
     };
-    let timeout = match attributes.get(uapi::DST_A_STORAGE_TIMEOUT) {
-        Some(timeout) => timeout.u32()?,
-        None => uapi::DST_TIMEOUT_DEFAULT,
-    };
-
-    values::require(
-        request,
-        uapi::DST_A_STORAGE_ADDRESS,
-        "The address of the server",
-    )?;
+    require_address(request)?;
     Ok(StorageConfig {
         name,
         export,
@@ -147,27 +206,81 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
         net: request.namespace()?,
         uuid,
         read_only: access != Rights::ReadWrite,
-        timeout,
+        timeout: timeout(request)?,
         connections: connections(request)?.unwrap_or(0),
-        policy: Policy::default(),
+        policy: policy(request, Policy::default())?,
     })
 }
 
-/// Returns the number of connections that the request asks for, if it does.
+/// Refuses a request without an address.
+fn require_address(request: &Request) -> Verdict {
+    values::require(
+        request,
+        uapi::DST_A_STORAGE_ADDRESS,
+        "The address of the server",
+    )?;
+    Ok(())
+}
+
+/// Returns how long to wait for a connection in milliseconds.
+fn timeout(request: &Request) -> Verdict<u32> {
+    match request.attributes().get(uapi::DST_A_STORAGE_TIMEOUT) {
+        Some(timeout) => Ok(timeout.u32()?),
+        None => Ok(uapi::DST_TIMEOUT_DEFAULT),
+    }
+}
+
+/// Returns the number of connections that is asked for, if one is.
 fn connections(request: &Request) -> Verdict<Option<u16>> {
     let Some(attribute) = request.attributes().get(uapi::DST_A_STORAGE_CONNECTIONS) else {
         return Ok(None);
     };
-    let connections = u16::try_from(attribute.u32()?).unwrap_or(u16::MAX);
+    let asked = attribute.u32()?;
 
-    if !(1..=MAX_CONNECTIONS).contains(&connections) {
-        request.blame(&attribute);
-        return Err(Refusal::new(
-            ERANGE,
-            fmt!("A storage has 1 to {MAX_CONNECTIONS} connections"),
-        ));
+    match u16::try_from(asked) {
+        Ok(connections) if (1..=MAX_CONNECTIONS).contains(&connections) => Ok(Some(connections)),
+        Ok(_) | Err(_) => {
+            request.blame(&attribute);
+            Err(Refusal::new(
+                ERANGE,
+                fmt!("A storage has 1 to {MAX_CONNECTIONS} connections, not {asked}"),
+            ))
+        }
     }
-    Ok(Some(connections))
+}
+
+/// Returns the policy that is asked for; what is not mentioned is as in `now`.
+fn policy(request: &Request, now: Policy) -> Verdict<Policy> {
+    Ok(Policy {
+        fail_after: policy_time(
+            request,
+            uapi::DST_A_STORAGE_FAIL_AFTER,
+            "without a connection",
+        )?
+        .unwrap_or(now.fail_after),
+        io_timeout: policy_time(request, uapi::DST_A_STORAGE_IO_TIMEOUT, "of a request")?
+            .unwrap_or(now.io_timeout),
+    })
+}
+
+/// Returns the longest time `of_what` that attribute `kind` allows, if it is there.
+fn policy_time(request: &Request, kind: u32, of_what: &str) -> Verdict<Option<u32>> {
+    const MIN: u32 = uapi::DST_POLICY_MIN;
+    const MAX: u32 = uapi::DST_POLICY_MAX;
+
+    let Some(attribute) = request.attributes().get(kind) else {
+        return Ok(None);
+    };
+    let time = attribute.u32()?;
+
+    if time == 0 || (MIN..=MAX).contains(&time) {
+        return Ok(Some(time));
+    }
+    request.blame(&attribute);
+    Err(Refusal::new(
+        ERANGE,
+        fmt!("The longest time {of_what} is 0 (never ends), or {MIN} to {MAX} ms"),
+    ))
 }
 
 /// Returns the name in the request.
@@ -224,6 +337,8 @@ fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Resu
     }
     message.put_bytes(uapi::DST_A_STORAGE_SESSION, &info.session.0)?;
     message.put_u32(uapi::DST_A_STORAGE_GENERATION, info.stamp.generation.0)?;
+    message.put_u32(uapi::DST_A_STORAGE_FAIL_AFTER, info.policy.fail_after)?;
+    message.put_u32(uapi::DST_A_STORAGE_IO_TIMEOUT, info.policy.io_timeout)?;
     counters(info).put(message, uapi::DST_A_STORAGE_COUNTERS)
 }
 

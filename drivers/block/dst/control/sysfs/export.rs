@@ -44,6 +44,7 @@ attribute_group! {
     allow: allow;
     access: may;
     writers: writers;
+    write_through: write_through;
     uuid: uuid;
     window: window;
     keepalive: keepalive;
@@ -69,6 +70,7 @@ lines! {
     size => info.size;
     may => access(info.access);
     writers => writers_word(info.writers);
+    write_through => u32::from(info.write_through);
     uuid => Identity(&info.uuid.0);
     window => info.window;
     keepalive => info.keepalive;

@@ -35,6 +35,10 @@ attribute_group! {
     protocol: protocol;
     window: window;
     keepalive: keepalive;
+    connections: connections;
+    connected: connected;
+    fail_after: fail_after;
+    io_timeout: io_timeout;
     error: error;
     openers: openers;
     in_flight: in_flight;
@@ -70,6 +74,10 @@ lines! {
     protocol => info.protocol;
     window => info.window;
     keepalive => info.keepalive;
+    connections => info.connections;
+    connected => info.live;
+    fail_after => info.policy.fail_after;
+    io_timeout => info.policy.io_timeout;
     error => Maybe(info.error.as_deref().and_then(|error| error.to_str().ok()));
     openers => info.openers;
     in_flight => info.in_flight;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Commands that take long are done by threads of their own, so that nobody waits for them but
+//! who gave them.
+
+use super::refusal::{
+    Refusal,
+    Result as Verdict, //
+};
+use crate::abstractions::kthread::Thread;
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// The commands that are being done.
+#[pin_data]
+pub(super) struct Errands {
+    #[pin]
+    inner: Mutex<Inner>,
+}
+
+/// What is under the lock of [`Errands`].
+struct Inner {
+    /// Whether no more are taken.
+    closed: bool,
+    errands: KVec<Errand>,
+}
+
+/// A command that is being done, or was.
+struct Errand {
+    done: Arc<Atomic<bool>>,
+    /// Dropping it waits for it.
+    _thread: Thread,
+}
+
+impl Errand {
+    /// Returns whether it is done.
+    fn is_done(&self) -> bool {
+        self.done.load(Acquire)
+    }
+}
+
+impl Errands {
+    /// No commands.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            inner <- new_mutex!(
+                Inner {
+                    closed: false,
+                    errands: KVec::new(),
+                },
+                "Errands::inner"
+            ),
+        })
+    }
+
+    /// Has a thread do `errand`. Process context; sleeps, but not until it is done.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` after [`Errands::close`], `ENOMEM` if there is not enough memory, `EINTR` if the
+    /// calling task is being killed. Nothing is done then.
+    pub(super) fn run(&self, errand: impl FnOnce() + Send + Unpin + 'static) -> Verdict {
+        let done = Arc::new(Atomic::new(false), GFP_KERNEL)?;
+        let errand = Arc::pin_init(new_mutex!(Some(errand), "Errands::run"), GFP_KERNEL)?;
+        let mut inner = self.inner.lock();
+
+        if inner.closed {
+            return Err(Refusal::new(ENODEV, fmt!("The module is being unloaded")));
+        }
+        inner.errands.retain(|errand| !errand.is_done());
+        inner.errands.reserve(1, GFP_KERNEL)?;
+
+        let thread = {
+            let done = done.clone();
+
+            Thread::new(fmt!("dst-errand"), None, move |_| {
+                let errand = errand.lock().take();
+
+                if let Some(errand) = errand {
+                    errand();
+                }
+                done.store(true, Release);
+            })?
+        };
+
+        inner.errands.push(
+            Errand {
+                done,
+                _thread: thread,
+            },
+            GFP_KERNEL,
+        )?;
+        Ok(())
+    }
+
+    /// Takes no more commands. Process context.
+    pub(super) fn close(&self) {
+        self.inner.lock().closed = true;
+    }
+
+    /// Returns whether all commands are done, and nothing is left of what they knew of. Process
+    /// context.
+    pub(super) fn are_done(&self) -> bool {
+        self.inner.lock().errands.iter().all(Errand::is_done)
+    }
+}
