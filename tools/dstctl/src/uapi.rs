@@ -34,13 +34,15 @@ numbers! {
         EXPORT_NAME_MAX = 63,
         UUID_LEN = 16,
         SOCKADDR_MAX = 128,
-        CONNECTIONS_MAX = 64,
+        CONNECTIONS_MAX = 32,
         ADDRESSES_MAX = 16,
         RULES_MAX = 256,
         WINDOW_MIN = 64,
         WINDOW_MAX = 65536,
         TIMEOUT_DEFAULT = 30000,
         TIMEOUT_MAX = 3600000,
+        POLICY_MIN = 100,
+        POLICY_MAX = 604800000,
         THREADS_MAX = 1024,
         KEEPALIVE_MAX = 600000,
     }
@@ -63,6 +65,9 @@ numbers! {
         SESSION_NTF = 12,
         POOL_GET = 13,
         POOL_SET = 14,
+        STORAGE_SUSPEND = 15,
+        STORAGE_RESUME = 16,
+        STORAGE_MIGRATE = 17,
     }
 }
 
@@ -186,6 +191,8 @@ numbers! {
         KEEPALIVE = 27,
         ERROR = 28,
         COUNTERS = 29,
+        FAIL_AFTER = 30,
+        IO_TIMEOUT = 31,
     }
 }
 
@@ -214,6 +221,7 @@ numbers! {
         CONNECTIONS = 20,
         ERROR = 21,
         COUNTERS = 22,
+        WRITE_THROUGH = 23,
     }
 }
 

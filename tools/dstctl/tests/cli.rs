@@ -33,10 +33,23 @@ fn wrong_command_lines_are_explained_with_exit_code_2() {
         (&["add", "a", "server", "--timeout", "2h"], "longer than 1h"),
         (
             &["add", "a", "server", "--connections", "0"],
-            "0 is not in 1..=64",
+            "0 is not in 1..=32",
         ),
         (&["add", "a", "server", "--uuid", "x"], "invalid value 'x'"),
         (&["set", "a"], "--server <HOST:PORT>"),
+        (&["set", "a", "--connections", "33"], "33 is not in 1..=32"),
+        (
+            &["set", "a", "--fail-after", "0"],
+            "shorter than 100ms: write 'never' to wait",
+        ),
+        (&["set", "a", "--io-timeout", "8d"], "longer than 7days"),
+        (&["set", "a", "--io-timeout", "soon"], "not a time"),
+        (&["suspend"], "<NAME>"),
+        (&["migrate", "a"], "<HOST:PORT>..."),
+        (
+            &["migrate", "a", "server", "--timeout", "0"],
+            "there has to be some time",
+        ),
         (&["export", "add", "a", "/dev/vdb"], "--listen <ADDR:PORT>"),
         (
             &[

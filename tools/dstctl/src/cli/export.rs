@@ -99,6 +99,10 @@ pub struct ExportAdd {
     #[arg(long)]
     pub shared_writers: bool,
 
+    /// Acknowledge no write before it is durable, so that a crash of this machine loses nothing
+    #[arg(long)]
+    pub write_through: bool,
+
     /// Identity of the data, if it is not to be derived from the device
     #[arg(long)]
     pub uuid: Option<Uuid>,

@@ -12,6 +12,7 @@ pub use export::{
 };
 pub use storage::{
     StorageAdd,
+    StorageMigrate,
     StorageSet, //
 };
 
@@ -64,6 +65,20 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Have the I/O of a storage wait
+    Suspend {
+        /// Name of the storage
+        #[arg(value_parser = name::storage)]
+        name: String,
+    },
+    /// Let the I/O of a suspended storage go on
+    Resume {
+        /// Name of the storage
+        #[arg(value_parser = name::storage)]
+        name: String,
+    },
+    /// Move a storage to another server that has the same data, while it is in use
+    Migrate(StorageMigrate),
     /// List the storages
     List,
     /// Show all about a storage

@@ -17,6 +17,19 @@ fn timeout(text: &str) -> Result<u32, String> {
     duration::milliseconds(text, limit::TIMEOUT_MAX)
 }
 
+/// Reads how long to wait, which has to be some time.
+fn some_timeout(text: &str) -> Result<u32, String> {
+    match timeout(text)? {
+        0 => Err("there has to be some time".into()),
+        milliseconds => Ok(milliseconds),
+    }
+}
+
+/// Reads a number of connections.
+fn connections() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(limit::CONNECTIONS_MAX))
+}
+
 /// Attach an export.
 #[derive(Args, Clone, Debug)]
 pub struct StorageAdd {
@@ -43,12 +56,17 @@ pub struct StorageAdd {
     pub timeout: u32,
 
     /// Connections to keep
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        value_parser = clap::value_parser!(u32).range(1..=i64::from(limit::CONNECTIONS_MAX)),
-    )]
+    #[arg(long, value_name = "NUMBER", value_parser = connections())]
     pub connections: Option<u32>,
+
+    /// Fail all I/O when there was no connection for so long, until there is one again; without it
+    /// I/O waits
+    #[arg(long, value_name = "TIME|never", value_parser = duration::policy)]
+    pub fail_after: Option<u32>,
+
+    /// Fail I/O that takes longer than this with a timeout error; without it I/O waits
+    #[arg(long, value_name = "TIME|never", value_parser = duration::policy)]
+    pub io_timeout: Option<u32>,
 
     /// Accept only the export of this identity
     #[arg(long)]
@@ -60,7 +78,7 @@ pub struct StorageAdd {
 #[command(group = ArgGroup::new("change")
     .required(true)
     .multiple(true)
-    .args(["servers", "connections"]))]
+    .args(["servers", "connections", "fail_after", "io_timeout"]))]
 pub struct StorageSet {
     /// Name of the storage
     #[arg(value_parser = name::storage)]
@@ -71,10 +89,31 @@ pub struct StorageSet {
     pub servers: Vec<Endpoint>,
 
     /// Connections to keep
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        value_parser = clap::value_parser!(u32).range(1..=i64::from(limit::CONNECTIONS_MAX)),
-    )]
+    #[arg(long, value_name = "NUMBER", value_parser = connections())]
     pub connections: Option<u32>,
+
+    /// Fail all I/O when there was no connection for so long, until there is one again; without it
+    /// I/O waits
+    #[arg(long, value_name = "TIME|never", value_parser = duration::policy)]
+    pub fail_after: Option<u32>,
+
+    /// Fail I/O that takes longer than this with a timeout error; without it I/O waits
+    #[arg(long, value_name = "TIME|never", value_parser = duration::policy)]
+    pub io_timeout: Option<u32>,
+}
+
+/// Move a storage to another server.
+#[derive(Args, Clone, Debug)]
+pub struct StorageMigrate {
+    /// Name of the storage
+    #[arg(value_parser = name::storage)]
+    pub name: String,
+
+    /// Address of the other server, which has the same data
+    #[arg(required = true, value_name = "HOST:PORT", value_parser = Endpoint::parse)]
+    pub servers: Vec<Endpoint>,
+
+    /// How long to try to reach it
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = some_timeout)]
+    pub timeout: u32,
 }

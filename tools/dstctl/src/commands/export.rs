@@ -11,6 +11,7 @@ use super::explain::{
 };
 use super::{
     hints,
+    sockets,
     Context, //
 };
 use crate::address::Address;
@@ -74,6 +75,7 @@ fn add(args: &ExportAdd, context: &mut Context<'_>) -> Result<()> {
         .unwrap_or_else(|| context.sources.identity(&device));
     let attributes = add_attributes(args, &device, &listen, uuid);
 
+    sockets::clean(&listen, false, context)?;
     context
         .kernel
         .request(command::EXPORT_ADD, &attributes)
@@ -107,7 +109,12 @@ fn add(args: &ExportAdd, context: &mut Context<'_>) -> Result<()> {
 fn set(args: &ExportSet, context: &mut Context<'_>) -> Result<()> {
     check_directories(&args.listen)?;
     let listen = Endpoint::resolve_all(&args.listen, limit::ADDRESSES_MAX)?;
+    let before = match listen.is_empty() {
+        true => vec![],
+        false => places(&args.name, context),
+    };
 
+    sockets::clean(&listen, false, context)?;
     context
         .kernel
         .request(command::EXPORT_SET, &set_attributes(args, &listen))
@@ -127,6 +134,7 @@ fn set(args: &ExportSet, context: &mut Context<'_>) -> Result<()> {
                 },
             )
         })?;
+    sockets::clean(&before, true, context)?;
     if context.json {
         let export = get(&args.name, context)?;
 
@@ -137,6 +145,7 @@ fn set(args: &ExportSet, context: &mut Context<'_>) -> Result<()> {
 
 /// Removes an export.
 fn del(name: &str, force: bool, context: &mut Context<'_>) -> Result<()> {
+    let before = places(name, context);
     let mut attributes = named(name);
 
     if force {
@@ -162,6 +171,7 @@ fn del(name: &str, force: bool, context: &mut Context<'_>) -> Result<()> {
                 },
             )
         })?;
+    sockets::clean(&before, true, context)?;
     if context.json {
         return output::json(context.out, &serde_json::json!({ "removed": name }));
     }
@@ -229,6 +239,11 @@ fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
     } else {
         "this export only"
     };
+    let acknowledges = if e.write_through {
+        "writes that are durable"
+    } else {
+        "writes that the device has taken"
+    };
     let mut sheet = Sheet::new();
 
     sheet
@@ -244,6 +259,7 @@ fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
         )
         .put("access", e.access)
         .put("writers", e.writers)
+        .put("acknowledges", Some(acknowledges))
         .put_all("listens on", &e.listen);
     if e.allow.is_empty() {
         sheet.put("lets in", Some("this machine only"));
@@ -277,6 +293,11 @@ fn get(name: &str, context: &mut Context<'_>) -> Result<Export> {
         })?;
 
     parse(replies.first().map_or(&[], Vec::as_slice))
+}
+
+/// Returns where an export listens; nowhere if it cannot be asked.
+fn places(name: &str, context: &mut Context<'_>) -> Vec<Address> {
+    get(name, context).map_or(vec![], |export| export.listen)
 }
 
 /// Reads an export.
@@ -339,6 +360,9 @@ fn add_attributes(args: &ExportAdd, device: &Device, listen: &[Address], uuid: U
         .u32(attr::WRITERS, writers.number());
     if args.share_device {
         attributes.flag(attr::SHARE_DEVICE);
+    }
+    if args.write_through {
+        attributes.flag(attr::WRITE_THROUGH);
     }
     put_lists(&mut attributes, listen, &args.allow);
     put_limits(&mut attributes, args.window, args.keepalive);

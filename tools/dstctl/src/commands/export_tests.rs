@@ -80,6 +80,7 @@ fn adding_sends_all_that_was_asked_for() {
         "fd00::/8:ro",
         "--read-only",
         "--share-device",
+        "--write-through",
         "--shared-writers",
         "--window",
         "512",
@@ -121,6 +122,7 @@ fn adding_sends_all_that_was_asked_for() {
             raw(6, &1_u32.to_ne_bytes()),
             raw(7, &2_u32.to_ne_bytes()),
             raw(8, &[]),
+            raw(23, &[]),
             raw(3, &v4),
             raw(3, &[&1_u16.to_ne_bytes()[..], b"/run/dst\0"].concat()),
             rule(2, &[10, 0, 0, 0], 24, 2),
@@ -317,17 +319,21 @@ fn setting_sends_only_what_changes() {
 
 #[test]
 fn attached_clients_keep_an_export() {
-    let mut kernel = Fake::new().refuse(libc::EBUSY, Some("1 client"));
+    let mut kernel = Fake::new()
+        .answer(&[])
+        .refuse(libc::EBUSY, Some("1 client"));
     let failure = kernel.run(&["export", "del", "disk"]).result.unwrap_err();
 
     assert_eq!(failure.cause, Cause::InUse);
     assert!(failure
         .to_string()
         .starts_with("cannot remove export 'disk': clients are attached: 1 client\n"));
-    assert_eq!(kernel.asked[0].attributes, raw(1, b"disk\0"));
+    assert_eq!(kernel.asked[1].command, command::EXPORT_DEL);
+    assert_eq!(kernel.asked[1].attributes, raw(1, b"disk\0"));
     kernel.run(&["export", "del", "disk", "--force"]);
+    assert_eq!(kernel.asked[3].command, command::EXPORT_DEL);
     assert_eq!(
-        kernel.asked[1].attributes,
+        kernel.asked[3].attributes,
         [raw(1, b"disk\0"), raw(11, &[])].concat()
     );
 }
@@ -353,6 +359,7 @@ fn exports_are_listed_and_shown() {
          size:               1.0 MiB (1048576 bytes)\n\
          access:             read-write\n\
          writers:            exclusive\n\
+         acknowledges:       writes that the device has taken\n\
          listens on:         [::]:7770\n\
          lets in:            this machine only\n\
          clients:            2\n"

@@ -2,6 +2,7 @@
 
 //! What the commands do.
 
+mod change;
 mod events;
 mod explain;
 mod export;
@@ -10,6 +11,7 @@ mod fake;
 mod hints;
 mod pool;
 mod session;
+mod sockets;
 mod storage;
 mod version;
 
@@ -45,8 +47,11 @@ pub struct Context<'a> {
 pub fn run(command: &Command, context: &mut Context<'_>) -> Result<()> {
     match command {
         Command::Add(args) => storage::add(args, context),
-        Command::Set(args) => storage::set(args, context),
+        Command::Set(args) => change::set(args, context),
         Command::Del { name, force } => storage::del(name, *force, context),
+        Command::Suspend { name } => change::suspend(name, context),
+        Command::Resume { name } => change::resume(name, context),
+        Command::Migrate(args) => change::migrate(args, context),
         Command::List => storage::list(context),
         Command::Show { name } => storage::show(name, context),
         Command::Export(command) => export::run(command, context),

@@ -14,10 +14,7 @@ use super::{
     Context, //
 };
 use crate::address::Address;
-use crate::cli::{
-    StorageAdd,
-    StorageSet, //
-};
+use crate::cli::StorageAdd;
 use crate::failure::{
     Cause,
     Result, //
@@ -42,7 +39,7 @@ use crate::uapi::{
 };
 
 /// What shows all storages.
-const LIST: &str = "dstctl list";
+pub(super) const LIST: &str = "dstctl list";
 
 /// Attaches an export.
 pub(super) fn add(args: &StorageAdd, context: &mut Context<'_>) -> Result<()> {
@@ -65,8 +62,7 @@ pub(super) fn add(args: &StorageAdd, context: &mut Context<'_>) -> Result<()> {
     if context.json {
         return output::json(context.out, &storage);
     }
-    let servers: Vec<_> = args.servers.iter().map(ToString::to_string).collect();
-    let servers = servers.join(", ");
+    let servers = joined(&args.servers);
 
     match (&storage.device, storage.size) {
         (Some(device), Some(size)) => writeln!(
@@ -85,28 +81,6 @@ pub(super) fn add(args: &StorageAdd, context: &mut Context<'_>) -> Result<()> {
     Ok(context
         .out
         .write_all(hints::attached(&storage).as_bytes())?)
-}
-
-/// Changes a storage.
-pub(super) fn set(args: &StorageSet, context: &mut Context<'_>) -> Result<()> {
-    let addresses = Endpoint::resolve_all(&args.servers, limit::ADDRESSES_MAX)?;
-
-    context
-        .kernel
-        .request(command::STORAGE_SET, &set_attributes(args, &addresses))
-        .map_err(|error| {
-            explain(
-                &format!("cannot change storage '{}'", args.name),
-                error,
-                |errno, _| missing("storage", LIST, errno),
-            )
-        })?;
-    if context.json {
-        let storage = get(&args.name, context)?;
-
-        return output::json(context.out, &storage);
-    }
-    Ok(writeln!(context.out, "Changed storage '{}'", args.name)?)
 }
 
 /// Detaches a storage.
@@ -159,6 +133,7 @@ pub(super) fn list(context: &mut Context<'_>) -> Result<()> {
     let mut table = Table::new(&[
         ("NAME", Align::Left),
         ("STATE", Align::Left),
+        ("CONNECTIONS", Align::Right),
         ("SIZE", Align::Right),
         ("ACCESS", Align::Left),
         ("SERVER", Align::Left),
@@ -172,6 +147,7 @@ pub(super) fn list(context: &mut Context<'_>) -> Result<()> {
         table.row([
             storage.name.clone(),
             text(storage.state),
+            text(connections(&storage)),
             storage.size.map(units::size).unwrap_or_default(),
             text(storage.granted.or(storage.access)),
             text(server),
@@ -203,10 +179,6 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
         }
         (granted, access) => granted.or(access).map(|access| access.to_string()),
     };
-    let connections = s.connected.map(|connected| match s.connections {
-        Some(wanted) => format!("{connected} of {wanted}"),
-        None => connected.to_string(),
-    });
     let blocks = s.logical_block.zip(s.physical_block);
     let mut sheet = Sheet::new();
 
@@ -224,7 +196,9 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
         .put("opened", s.openers.map(|n| format!("{n} times")))
         .put_all("servers", &s.addresses)
         .put("connected to", s.peer.as_ref())
-        .put("connections", connections)
+        .put("connections", connections(&s))
+        .put("fail after", s.fail_after_ms.map(units::policy))
+        .put("I/O timeout", s.io_timeout_ms.map(units::policy))
         .put("export", s.export.as_ref())
         .put("identity", s.uuid)
         .put("session", s.session)
@@ -241,7 +215,7 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
 }
 
 /// Asks for a storage.
-fn get(name: &str, context: &mut Context<'_>) -> Result<Storage> {
+pub(super) fn get(name: &str, context: &mut Context<'_>) -> Result<Storage> {
     let action = format!("cannot show storage '{name}'");
     let not_found = |errno, _| missing("storage", LIST, errno);
     let refused = |error| explain(&action, error, not_found);
@@ -254,9 +228,19 @@ fn get(name: &str, context: &mut Context<'_>) -> Result<Storage> {
 }
 
 /// Reads a storage.
-fn parse(bytes: &[u8]) -> Result<Storage> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Storage> {
     Storage::parse(bytes)
         .map_err(|error| explain("cannot show the storage", error.into(), |_, _| None))
+}
+
+/// Writes how many connections carry requests, of how many.
+fn connections(storage: &Storage) -> Option<String> {
+    storage
+        .connected
+        .map(|connected| match storage.connections {
+            Some(wanted) => format!("{connected} of {wanted}"),
+            None => connected.to_string(),
+        })
 }
 
 /// Writes what is there.
@@ -265,20 +249,39 @@ fn text(value: Option<impl ToString>) -> String {
 }
 
 /// The attribute that names a storage.
-fn named(name: &str) -> Attributes {
+pub(super) fn named(name: &str) -> Attributes {
     let mut attributes = Attributes::new();
 
     attributes.string(attr::NAME, name);
     attributes
 }
 
+/// Puts the addresses of a server.
+pub(super) fn put_addresses(attributes: &mut Attributes, addresses: &[Address]) {
+    for address in addresses {
+        attributes.bytes(attr::ADDRESS, &address.to_bytes());
+    }
+}
+
+/// Puts how long to wait before I/O fails.
+pub(super) fn put_policy(
+    attributes: &mut Attributes,
+    fail_after: Option<u32>,
+    io_timeout: Option<u32>,
+) {
+    if let Some(milliseconds) = fail_after {
+        attributes.u32(attr::FAIL_AFTER, milliseconds);
+    }
+    if let Some(milliseconds) = io_timeout {
+        attributes.u32(attr::IO_TIMEOUT, milliseconds);
+    }
+}
+
 /// The attributes of a new storage.
 fn add_attributes(args: &StorageAdd, addresses: &[Address]) -> Attributes {
     let mut attributes = named(&args.name);
 
-    for address in addresses {
-        attributes.bytes(attr::ADDRESS, &address.to_bytes());
-    }
+    put_addresses(&mut attributes, addresses);
     if let Some(export) = &args.export {
         attributes.string(attr::EXPORT, export);
     }
@@ -295,20 +298,15 @@ fn add_attributes(args: &StorageAdd, addresses: &[Address]) -> Attributes {
         attributes.u32(attr::CONNECTIONS, connections);
     }
     attributes.u32(attr::TIMEOUT, args.timeout);
+    put_policy(&mut attributes, args.fail_after, args.io_timeout);
     attributes
 }
 
-/// The attributes of a change.
-fn set_attributes(args: &StorageSet, addresses: &[Address]) -> Attributes {
-    let mut attributes = named(&args.name);
+/// Writes addresses with commas between them.
+fn joined(servers: &[Endpoint]) -> String {
+    let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
 
-    for address in addresses {
-        attributes.bytes(attr::ADDRESS, &address.to_bytes());
-    }
-    if let Some(connections) = args.connections {
-        attributes.u32(attr::CONNECTIONS, connections);
-    }
-    attributes
+    servers.join(", ")
 }
 
 /// Whether this is the path of a socket that does not exist.
@@ -319,8 +317,6 @@ fn is_missing_socket(server: &Endpoint) -> bool {
 /// Explains why an export could not be attached.
 fn explain_add(args: &StorageAdd, errno: i32) -> Option<Explanation> {
     let export = args.export.as_ref().unwrap_or(&args.name);
-    let servers: Vec<_> = args.servers.iter().map(ToString::to_string).collect();
-    let servers = servers.join(", ");
 
     match errno {
         libc::EEXIST => because_hint(
@@ -328,7 +324,22 @@ fn explain_add(args: &StorageAdd, errno: i32) -> Option<Explanation> {
             "there is already a storage of this name",
             format!("dstctl show {}", args.name),
         ),
-        libc::ENOENT if args.servers.iter().all(is_missing_socket) => {
+        _ => explain_connect(&args.servers, export, args.timeout, errno),
+    }
+}
+
+/// Explains why there is no connection to `export` of `servers` within `timeout` milliseconds.
+pub(super) fn explain_connect(
+    servers: &[Endpoint],
+    export: &str,
+    timeout: u32,
+    errno: i32,
+) -> Option<Explanation> {
+    let has_no_socket = servers.iter().all(is_missing_socket);
+    let servers = joined(servers);
+
+    match errno {
+        libc::ENOENT if has_no_socket => {
             because(Cause::Unreachable, format!("there is no socket {servers}"))
         }
         libc::ENOENT => because_hint(
@@ -373,7 +384,7 @@ fn explain_add(args: &StorageAdd, errno: i32) -> Option<Explanation> {
             Cause::Timeout,
             format!(
                 "no connection to {servers} within {}",
-                units::time(args.timeout.into())
+                units::time(timeout.into())
             ),
         ),
         libc::ECONNRESET | libc::EPIPE | libc::ENOTCONN => because(
@@ -391,4 +402,4 @@ fn explain_add(args: &StorageAdd, errno: i32) -> Option<Explanation> {
 
 #[cfg(test)]
 #[path = "storage_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -16,7 +16,7 @@ use crate::uapi::{
 };
 
 /// A connected storage as the kernel tells it.
-fn disk(name: &str) -> Attributes {
+pub(in crate::commands) fn disk(name: &str) -> Attributes {
     let mut peer = 2_u16.to_ne_bytes().to_vec();
     let mut disk = Attributes::new();
 
@@ -32,6 +32,8 @@ fn disk(name: &str) -> Attributes {
         .u32(attr::GRANTED, access::READ_ONLY)
         .u32(attr::CONNECTED, 1)
         .u32(attr::CONNECTIONS, 2)
+        .u32(attr::FAIL_AFTER, 90_000)
+        .u32(attr::IO_TIMEOUT, 0)
         .bytes(attr::SIZE, &(10_u64 << 30).to_ne_bytes());
     disk
 }
@@ -51,6 +53,10 @@ fn adding_sends_all_that_was_asked_for() {
         "4",
         "--timeout",
         "5s",
+        "--fail-after",
+        "30s",
+        "--io-timeout",
+        "never",
         "--uuid",
         "00112233-4455-6677-8899-aabbccddeeff",
     ]);
@@ -84,6 +90,8 @@ fn adding_sends_all_that_was_asked_for() {
             raw(5, &1_u32.to_ne_bytes()),
             raw(6, &4_u32.to_ne_bytes()),
             raw(7, &5000_u32.to_ne_bytes()),
+            raw(30, &30_000_u32.to_ne_bytes()),
+            raw(31, &0_u32.to_ne_bytes()),
         ]
         .concat()
     );
@@ -306,20 +314,6 @@ fn a_missing_socket_is_told_from_a_missing_export() {
 }
 
 #[test]
-fn setting_sends_only_what_changes() {
-    let mut kernel = Fake::new();
-    let outcome = kernel.run(&["set", "disk", "--connections", "3"]);
-
-    assert_eq!(outcome.result, Ok(()));
-    assert_eq!(outcome.out, "Changed storage 'disk'\n");
-    assert_eq!(kernel.asked[0].command, command::STORAGE_SET);
-    assert_eq!(
-        kernel.asked[0].attributes,
-        [raw(1, b"disk\0"), raw(6, &3_u32.to_ne_bytes())].concat()
-    );
-}
-
-#[test]
 fn removing_by_force_is_said_to_the_kernel() {
     let mut kernel = Fake::new();
 
@@ -363,9 +357,11 @@ fn the_list_is_sorted() {
     assert_eq!(kernel.asked[0].command, command::STORAGE_GET);
     assert_eq!(
         outcome.out,
-        "NAME   STATE          SIZE  ACCESS     SERVER         EXPORT  DEVICE\n\
-         alpha  connected  10.0 GiB  read-only  10.0.0.1:7770  images  /dev/dst-alpha\n\
-         zeta   connected  10.0 GiB  read-only  10.0.0.1:7770  images  /dev/dst-zeta\n"
+        "NAME   STATE      CONNECTIONS      SIZE  ACCESS     SERVER         EXPORT  DEVICE\n\
+         alpha  connected       1 of 2  10.0 GiB  read-only  10.0.0.1:7770  images  \
+         /dev/dst-alpha\n\
+         zeta   connected       1 of 2  10.0 GiB  read-only  10.0.0.1:7770  images  \
+         /dev/dst-zeta\n"
     );
 }
 
@@ -382,6 +378,8 @@ fn json_has_every_property() {
     assert_eq!(disk["size"], 10_u64 << 30);
     assert_eq!(disk["granted"], "read-only");
     assert_eq!(disk["addresses"][0], "10.0.0.1:7770");
+    assert_eq!(disk["fail_after_ms"], 90_000);
+    assert_eq!(disk["io_timeout_ms"], 0);
     assert_eq!(disk["uuid"], serde_json::Value::Null);
     assert_eq!(disk.get("event"), None);
 }
@@ -400,6 +398,8 @@ fn showing_tells_the_exact_size() {
          servers:      10.0.0.1:7770\n\
          connected to: 10.0.0.1:7770\n\
          connections:  1 of 2\n\
+         fail after:   1m 30s\n\
+         I/O timeout:  never\n\
          export:       images\n"
     );
 }

@@ -2,6 +2,7 @@
 
 //! Times: seconds, or a number with a unit.
 
+use crate::uapi::limit;
 use std::time::Duration;
 
 /// Reads `30`, which means seconds, `500ms`, `2m` or `1h 30m`.
@@ -34,9 +35,42 @@ pub fn milliseconds(text: &str, max: u32) -> Result<u32, String> {
     }
 }
 
+/// Reads a time after which a policy does something, or `never`, for which it returns 0.
+///
+/// # Errors
+///
+/// A text for people.
+pub fn policy(text: &str) -> Result<u32, String> {
+    if text == "never" {
+        return Ok(0);
+    }
+    match milliseconds(text, limit::POLICY_MAX)? {
+        time if time < limit::POLICY_MIN => Err("shorter than 100ms: write 'never' to wait".into()),
+        time => Ok(time),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn policies_can_be_switched_off() {
+        assert_eq!(policy("never"), Ok(0));
+        assert_eq!(policy("100ms"), Ok(100));
+        assert_eq!(policy("7d"), Ok(604_800_000));
+        for (text, error) in [
+            ("0", "shorter than 100ms: write 'never' to wait"),
+            ("99ms", "shorter than 100ms: write 'never' to wait"),
+            ("8d", "longer than 7days"),
+            (
+                "ever",
+                "not a time: write seconds, or a number with ms, s, m or h",
+            ),
+        ] {
+            assert_eq!(policy(text), Err(error.into()), "{text}");
+        }
+    }
 
     #[test]
     fn times_are_read() {

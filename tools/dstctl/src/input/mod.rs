@@ -8,3 +8,4 @@ pub mod endpoint;
 pub mod identity;
 pub mod name;
 pub mod rule;
+pub mod socket_file;

@@ -59,6 +59,8 @@ pub struct Export {
     pub writers: Option<Writers>,
     /// Whether others may have the device open.
     pub share_device: bool,
+    /// Whether writes are durable when they are acknowledged.
+    pub write_through: bool,
     /// Where it listens.
     pub listen: Vec<Address>,
     /// Who is let in.
@@ -108,6 +110,7 @@ impl Export {
                 attr::ACCESS => export.access = Some(a.u32()?.into()),
                 attr::WRITERS => export.writers = Some(a.u32()?.into()),
                 attr::SHARE_DEVICE => export.share_device = true,
+                attr::WRITE_THROUGH => export.write_through = true,
                 attr::WINDOW => export.window = Some(a.u32()?),
                 attr::KEEPALIVE => export.keepalive_ms = Some(a.u32()?),
                 attr::EVENT => export.event = Some(a.u32()?.into()),
@@ -180,6 +183,7 @@ mod tests {
             .nest(attr::ALLOW, &v4)
             .nest(attr::ALLOW, &v6)
             .flag(attr::SHARE_DEVICE)
+            .flag(attr::WRITE_THROUGH)
             .u32(attr::WRITERS, uapi::writers::SHARED);
 
         let export = Export::parse(all.as_bytes()).unwrap();
@@ -187,6 +191,7 @@ mod tests {
 
         assert_eq!(rules, ["10.0.0.0/8:rw", "::/0:ro"]);
         assert!(export.share_device);
+        assert!(export.write_through);
         assert_eq!(export.writers, Some(Writers::Shared));
     }
 

@@ -49,6 +49,10 @@ pub struct Storage {
     pub connections: Option<u32>,
     /// Connections that carry requests.
     pub connected: Option<u32>,
+    /// Milliseconds without a connection after which I/O fails, 0 if it never does.
+    pub fail_after_ms: Option<u32>,
+    /// Milliseconds that a request may take, 0 if it may take as long as it likes.
+    pub io_timeout_ms: Option<u32>,
     /// Identity of the session.
     pub session: Option<Uuid>,
     /// Epoch of the session.
@@ -116,6 +120,8 @@ impl Storage {
                 attr::WINDOW => storage.window = Some(a.u32()?),
                 attr::KEEPALIVE => storage.keepalive_ms = Some(a.u32()?),
                 attr::ERROR => storage.error = Some(a.string()),
+                attr::FAIL_AFTER => storage.fail_after_ms = Some(a.u32()?),
+                attr::IO_TIMEOUT => storage.io_timeout_ms = Some(a.u32()?),
                 attr::COUNTERS => storage.counters = Some(Counters::parse(a.nested())?),
                 _ => {}
             }
@@ -146,6 +152,8 @@ mod tests {
             .u32(attr::STATE, uapi::storage_state::DRAINING)
             .u32(attr::SIZE, 4096)
             .u32(attr::GRANTED, uapi::access::READ_ONLY)
+            .u32(attr::FAIL_AFTER, 30_000)
+            .u32(attr::IO_TIMEOUT, 0)
             .nest(attr::COUNTERS, &counters)
             .u32(999, 1);
 
@@ -158,6 +166,8 @@ mod tests {
         assert_eq!(storage.size, Some(4096));
         assert_eq!(storage.granted, Some(Access::ReadOnly));
         assert_eq!(storage.device, None);
+        assert_eq!(storage.fail_after_ms, Some(30_000));
+        assert_eq!(storage.io_timeout_ms, Some(0));
         let counters = storage.counters.unwrap();
         assert_eq!((counters.reads, counters.bytes_read), (3, 1 << 40));
     }

@@ -43,6 +43,14 @@ pub fn time(milliseconds: u64) -> String {
     humantime::format_duration(Duration::from_millis(milliseconds)).to_string()
 }
 
+/// Writes the time of a policy, of which 0 means never.
+pub fn policy(milliseconds: u32) -> String {
+    match milliseconds {
+        0 => "never".into(),
+        milliseconds => time(milliseconds.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +76,7 @@ mod tests {
         assert_eq!(age(125_999), "2m 5s");
         assert_eq!(age(10), "0s");
         assert_eq!(time(1500), "1s 500ms");
+        assert_eq!(policy(30_000), "30s");
+        assert_eq!(policy(0), "never");
     }
 }
