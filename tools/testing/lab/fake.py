@@ -49,6 +49,7 @@ class FakeServer:
         # Everything the client has said, in its order.
         self.hellos: list[Hello] = []
         self.frames: list[Frame] = []
+        self.answered: list[Frame] = []
         self.connection: Connection | None = None
         self.listener = RemoteSocket.listen(machine.channel, "0.0.0.0", port)
         self.listener.timeout = 3600
@@ -168,3 +169,6 @@ class FakeServer:
             return
         for reply in [answer] if isinstance(answer, Frame | bytes) else answer:
             connection.send(reply)
+        with self.progress:
+            self.answered.append(frame)
+            self.progress.notify_all()

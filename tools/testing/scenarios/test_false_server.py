@@ -225,7 +225,7 @@ def test_only_what_was_not_acknowledged_is_sent_again(fake: FakeServer, client: 
         fake.answer(frame, sectors=8, credits=1) if frame.sectors > 8 else fake.answer(frame)
     )
     writing = start(client, "write", 8192, 64)
-    fake.wait_for(lambda: any(frame.opcode == Opcode.WRITE for frame in fake.frames))
+    fake.wait_for(lambda: any(frame.opcode == Opcode.WRITE for frame in fake.answered))
     seen = len(fake.frames)
     fake.hang_up()
     fake.on.clear()

@@ -63,7 +63,8 @@ impl Storage {
             timeout_ms,
         };
         let new = Arc::new(addresses, GFP_KERNEL)?;
-        let was_open = self.queue.lock().hold().ok_or_else(|| self.leaving())?;
+        let held = self.queue.lock().hold();
+        let was_open = held.ok_or_else(|| self.leaving())?;
         let result = self
             .leave_server(&deadline)
             .and_then(|()| self.join_server(new, &deadline));
@@ -95,7 +96,10 @@ impl Storage {
 
             queue.in_flight() == 0 && queue.settled.is_some()
         })?;
-        match self.queue.lock().settled.take() {
+
+        let settled = self.queue.lock().settled.take();
+
+        match settled {
             Some(BlockStatus::Ok) => Ok(()),
             _ => Err(Refusal::new(
                 EIO,

@@ -43,9 +43,10 @@ impl Storage {
     ///
     /// A refusal if the storage is being removed.
     pub(crate) fn suspend(&self) -> refusal::Result {
-        match self.queue.lock().hold() {
-            Some(_) => (),
-            None => return Err(self.leaving()),
+        let held = self.queue.lock().hold();
+
+        if held.is_none() {
+            return Err(self.leaving());
         }
         self.set_suspended(true);
         Ok(())

@@ -28,3 +28,9 @@ def storage_is(name: str, state: str, epoch: int = 0) -> bool:
     """Whether a storage is in a state, and its session in an epoch or a later one."""
     storage = show("show", name)
     return storage["state"] == state and (storage["epoch"] or 0) >= epoch
+
+
+def storage_has(name: str, connected: int, reconnects: int = 0) -> bool:
+    """Whether so many connections of a storage carry requests, after so many were replaced."""
+    storage = show("show", name)
+    return storage["connected"] == connected and storage["counters"]["reconnects"] >= reconnects

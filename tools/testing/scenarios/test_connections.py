@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Several connections of one storage: each breaks for itself."""
+
+import re
+import time
+
+import pytest
+
+from lab import fio
+from lab.bed import Bed
+from lab.dst import PORT
+from lab.machine import Machine
+from lab.pool import GIB
+
+COUNT = 4
+
+
+def sockets(client: Machine) -> dict[int, int]:
+    """Local ports of the client's connections, and the bytes sent over each."""
+    text = client.run("ss", "-tniOH", "state", "established", f"dport = :{PORT}").out
+    found = {}
+    for line in text.splitlines():
+        port = int(line.split()[2].rsplit(":", 1)[1])
+        sent = re.search(r"bytes_sent:(\d+)", line)
+        found[port] = int(sent.group(1)) if sent else 0
+    return found
+
+
+def attached(client: Machine, server: Machine, *options: str) -> str:
+    """A storage with all of its connections."""
+    disk = client.dst.attach("disk", server, "--connections", str(COUNT), *options)
+    client.wait("objects.storage_has", 20, name="disk", connected=COUNT)
+    return disk
+
+
+@pytest.fixture
+def wide(server: Machine, client: Machine, bed: Bed) -> str:
+    """A disk that is reached over several connections."""
+    server.dst.export("disk", server.disk(0))
+    return attached(client, server)
+
+
+@pytest.mark.stock
+def test_all_connections_carry(wide: str, server: Machine, client: Machine) -> None:
+    fio.verify(client, wide, blocks="512-256k", size=32, jobs=2, depth=16)
+    storage = client.dst.show("disk")
+    assert storage["connections"] == COUNT and storage["connected"] == COUNT
+    assert server.dst.show_export("disk")["connections"] == COUNT
+    assert storage["counters"]["errors"] == 0
+    # Each processor prefers one of them.
+    busy = [sent for sent in sockets(client).values() if sent > 1 << 20]
+    assert len(busy) >= 2, sockets(client)
+
+
+@pytest.mark.stock
+def test_one_breaks_and_the_others_go_on(wide: str, server: Machine, client: Machine) -> None:
+    job = fio.start(client, wide, blocks="512-64k", size=96, depth=16, jobs=1, rate=16)
+    client.wait("stat.written_at_least", 20, device="dst-disk", sectors=2048)
+    for round in range(8):
+        port = sorted(sockets(client))[round % COUNT]
+        client.run("ss", "-tK", f"sport = :{port}")
+        client.wait("objects.storage_has", 20, name="disk", connected=COUNT, reconnects=round + 1)
+    assert job.wait(120).rc == 0
+    storage = client.dst.show("disk")
+    assert storage["epoch"] == 1, "one connection was lost, not all of them"
+    assert storage["counters"]["errors"] == 0
+    assert storage["counters"]["reconnects"] >= 8
+
+
+def test_all_break_at_once(wide: str, server: Machine, client: Machine) -> None:
+    job = fio.start(client, wide, blocks="512-64k", size=96, depth=16, rate=16)
+    client.wait("stat.written_at_least", 20, device="dst-disk", sectors=2048)
+    for _ in range(5):
+        server.run("ss", "-tK", f"sport = :{PORT}")
+        client.wait("objects.storage_has", 20, name="disk", connected=COUNT)
+    assert job.wait(120).rc == 0
+    assert client.dst.show("disk")["counters"]["errors"] == 0
+
+
+def test_a_broken_connection_is_fenced_for_itself(bed: Bed) -> None:
+    """What the server still has of one connection holds up nobody else.
+
+    A write is stuck in the disk when its connection breaks. It must not be
+    sent again before the disk is done with it, while other requests, over
+    the other connections, go on as if nothing had happened.
+    """
+    delay = 5
+    server, client = bed.pair(disk=GIB)
+    table = f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 {delay * 1000}"
+    server.run("dmsetup", "create", "slow", stdin=table.encode())
+    server.run("dmsetup", "mknodes")
+    server.dst.export("disk", "/dev/mapper/slow")
+    disk = attached(client, server)
+    before = sockets(client)
+    old = client.start_call("blockio.write", path=disk, sector=0, count=512, seed=2)
+    begin = time.monotonic()
+    server.wait("objects.export_busy", 10, name="disk")
+    after = sockets(client)
+    port = max(after, key=lambda port: after[port] - before.get(port, 0))
+    client.run("ss", "-tK", f"sport = :{port}")
+    client.wait("objects.storage_has", 10, name="disk", connected=COUNT - 1)
+    for sector in range(4096, 8192, 512):
+        client.call("blockio.digest", path=disk, sector=sector, count=512)
+    assert not old.done() and time.monotonic() - begin < delay
+    assert client.dst.show("disk")["state"] == "connected"
+    old.result(60)
+    assert time.monotonic() - begin >= delay
+    storage = client.dst.show("disk")
+    assert storage["epoch"] == 1 and storage["counters"]["resent"] > 0
+    assert client.call("blockio.wrong", path=disk, sector=0, count=512, seed=2) == []
+
+
+def test_the_server_dies_under_all_of_them(wide: str, server: Machine, client: Machine) -> None:
+    uuid = server.dst.show_export("disk")["uuid"]
+    client.call("blockio.write", path=wide, sector=0, count=2048, seed=1)
+    client.run("blockdev", "--flushbufs", wide)
+    writing = client.start_call("blockio.write", path=wide, sector=2048, count=65536, seed=3)
+    server.wait("objects.export_busy", 10, name="disk")
+    server.kill()
+    client.dst.wait_state("disk", "reconnecting", 60)
+    server.boot()
+    server.dst.load()
+    server.dst.export("disk", server.disk(0), "--uuid", uuid)
+    client.wait("objects.storage_has", 30, name="disk", connected=COUNT)
+    writing.result(60)
+    assert client.call("blockio.wrong", path=wide, sector=0, count=2048, seed=1) == []
+    assert client.call("blockio.wrong", path=wide, sector=2048, count=65536, seed=3) == []
+
+
+def test_more_and_less_of_them_under_load(wide: str, server: Machine, client: Machine) -> None:
+    job = fio.start(client, wide, blocks="512-64k", size=96, depth=16, rate=16)
+    client.wait("stat.written_at_least", 20, device="dst-disk", sectors=2048)
+    for count in (1, 8, 2, 3, 1, 4):
+        client.dst.ctl("set", "disk", "--connections", str(count))
+        client.wait("objects.storage_has", 20, name="disk", connected=count)
+        assert len(sockets(client)) == count
+    assert job.wait(120).rc == 0
+    storage = client.dst.show("disk")
+    assert storage["epoch"] == 1 and storage["counters"]["errors"] == 0
+
+
+@pytest.mark.parametrize("lost", [4, 6])
+def test_two_ways_to_one_server(bed: Bed, lost: int) -> None:
+    """The addresses of a server are ways to it: one that ends is not the end."""
+    server, client = bed.pair()
+    server.dst.export("disk", server.disk(0))
+    server.dst.ctl("export", "set", "disk", "--keepalive", "2s")
+    ways = {4: server.address(version=4), 6: f"[{server.address(version=6)}]"}
+    client.dst.ctl("add", "disk", *(f"{way}:{PORT}" for way in ways.values()), "--connections", "2")
+    client.wait("objects.storage_has", 20, name="disk", connected=2)
+    family = {4: "ip", 6: "ip6"}[lost]
+    job = fio.start(client, "/dev/dst-disk", blocks="4k-64k", size=64, depth=8, rate=16)
+    client.wait("stat.written_at_least", 20, device="dst-disk", sectors=2048)
+    server.sh(
+        f"nft add table {family} way; "
+        f"nft 'add chain {family} way in {{ type filter hook input priority 0; }}'; "
+        f"nft add rule {family} way in tcp dport {PORT} drop"
+    )
+    client.wait("objects.storage_has", 30, name="disk", connected=2, reconnects=1)
+    assert job.wait(120).rc == 0
+    assert client.dst.show("disk")["counters"]["errors"] == 0
+    server.sh(f"nft delete table {family} way")

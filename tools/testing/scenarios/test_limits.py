@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0
+"""For how long I/O waits, and what fails when it does not."""
+
+import time
+
+from lab import fio
+from lab.bed import Bed
+from lab.dst import PORT
+from lab.machine import Machine
+from lab.pool import GIB
+
+
+def slow_disk(server: Machine, seconds: float) -> str:
+    """A disk whose writes take so long; reads take no time."""
+    table = f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 {seconds * 1000:.0f}"
+    server.run("dmsetup", "create", "slow", stdin=table.encode())
+    server.run("dmsetup", "mknodes")
+    return "/dev/mapper/slow"
+
+
+def test_waiting_is_the_default(bed: Bed, disk: str, server: Machine, client: Machine) -> None:
+    with bed.board.cut(server, client):
+        client.run("ss", "-tK", f"dport = :{PORT}")
+        client.dst.wait_state("disk", "reconnecting")
+        writing = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=1)
+        client.wait("stat.quiet", 20, device="dst-disk", seconds=3)
+        assert not writing.done()
+    writing.result(30)
+    assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
+
+
+def test_io_fails_when_there_was_no_connection_for_too_long(
+    bed: Bed, server: Machine, client: Machine
+) -> None:
+    server.dst.export("disk", server.disk(0))
+    disk = client.dst.attach("disk", server, "--fail-after", "2s")
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=1)
+    with bed.board.cut(server, client):
+        begin = time.monotonic()
+        client.run("ss", "-tK", f"dport = :{PORT}")
+        client.dst.wait_state("disk", "reconnecting")
+        # One that waits when the time is over, and one that comes afterwards.
+        assert client.call("blockio.attempt", path=disk, operation="write", sector=8, count=8) == (
+            "ENOLINK"
+        )
+        assert time.monotonic() - begin >= 2
+        late = time.monotonic()
+        assert client.call("blockio.attempt", path=disk, operation="read", sector=0, count=8) == (
+            "ENOLINK"
+        )
+        assert time.monotonic() - late < 1
+    client.dst.wait_state("disk", "connected", 30)
+    assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
+    client.call("blockio.write", path=disk, sector=8, count=8, seed=2)
+    assert client.call("blockio.wrong", path=disk, sector=8, count=8, seed=2) == []
+
+
+def test_the_limit_is_changed_while_io_waits(
+    bed: Bed, disk: str, server: Machine, client: Machine
+) -> None:
+    with bed.board.cut(server, client):
+        client.run("ss", "-tK", f"dport = :{PORT}")
+        client.dst.wait_state("disk", "reconnecting")
+        waiting = client.start_call(
+            "blockio.attempt", path=disk, operation="write", sector=0, count=8
+        )
+        client.wait("stat.quiet", 20, device="dst-disk", seconds=2)
+        assert not waiting.done()
+        client.dst.ctl("set", "disk", "--fail-after", "1s")
+        assert waiting.result(20) == "ENOLINK"
+    client.dst.wait_state("disk", "connected", 30)
+
+
+def test_a_request_that_takes_too_long_fails(bed: Bed) -> None:
+    """And what it asked for does not happen after something newer.
+
+    The write that fails is stuck in the server's disk and will be executed.
+    The newer one to the same place must not be acknowledged before.
+    """
+    delay = 6
+    server, client = bed.pair(disk=GIB)
+    server.dst.export("disk", slow_disk(server, delay))
+    disk = client.dst.attach("disk", server, "--io-timeout", "2s", "--connections", "2")
+    begin = time.monotonic()
+    result = client.call("blockio.attempt", path=disk, operation="write", sector=0, count=8)
+    failed = time.monotonic() - begin
+    assert result == "ETIMEDOUT"
+    assert 2 <= failed < delay, f"failed after {failed:.1f} s"
+    # The newer ones fail, too, until the disk is done with the old one; none may be acknowledged.
+    client.dst.ctl("set", "disk", "--io-timeout", "never")
+    server.run("dmsetup", "load", "slow", stdin=fast(server).encode())
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=3)
+    newer = time.monotonic() - begin
+    assert newer >= delay, f"acknowledged after {newer:.1f} s"
+    server.run("dmsetup", "suspend", "slow", timeout=60)
+    server.run("dmsetup", "resume", "slow")
+    assert server.call("blockio.wrong", path=server.disk(0), sector=0, count=8, seed=3) == []
+    assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=3) == []
+
+
+def fast(server: Machine) -> str:
+    """The table of the same disk without the delay."""
+    return f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 0"
+
+
+def test_requests_in_time_do_not_fail(bed: Bed) -> None:
+    """Slow is not dead: many requests, each in time, together far beyond the limit."""
+    server, client = bed.pair(disk=GIB)
+    server.dst.export("disk", slow_disk(server, 0.3))
+    disk = client.dst.attach("disk", server, "--io-timeout", "3s")
+    fio.verify(client, disk, blocks="4k", align=4096, size=1, depth=8)
+    storage = client.dst.show("disk")
+    assert storage["epoch"] == 1 and storage["counters"]["errors"] == 0
+
+
+def test_force_ends_what_waits_for_a_stuck_disk(bed: Bed) -> None:
+    server, client = bed.pair(disk=GIB)
+    server.dst.export("disk", slow_disk(server, 8))
+    disk = client.dst.attach("disk", server, "--connections", "2")
+    writing = client.start_call("blockio.attempt", path=disk, operation="write", sector=0, count=8)
+    server.wait("objects.export_busy", 10, name="disk")
+    begin = time.monotonic()
+    client.dst.ctl("del", "disk", "--force")
+    assert writing.result(20) not in ("", "SHORT")
+    assert time.monotonic() - begin < 6
+    assert client.dst.json("list") == []

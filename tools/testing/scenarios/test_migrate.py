@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A storage moves to another server while it is in use."""
+
+import pytest
+
+from lab import fio
+from lab.bed import Bed
+from lab.dst import PORT
+from lab.machine import Machine
+from lab.pool import GIB, Spec
+
+
+@pytest.fixture
+def servers(bed: Bed) -> tuple[Machine, Machine, Machine]:
+    """Two servers with the same disk, the second by way of the first, and a client."""
+    first, second, client = bed.machines(
+        Spec("server", disks=(GIB,)), Spec("server"), Spec("client")
+    )
+    first.dst.export("disk", first.disk(0), "--share-device")
+    first.dst.export("mirror", first.disk(0), "--share-device", port=PORT + 1)
+    second.dst.attach("mirror", first, port=PORT + 1)
+    uuid = first.dst.show_export("disk")["uuid"]
+    second.dst.export("disk", "/dev/dst-mirror", "--uuid", uuid)
+    return first, second, client
+
+
+def peer(client: Machine) -> str:
+    """Where the storage leads to."""
+    return client.dst.show("disk")["peer"]
+
+
+def test_under_load_and_back(servers: tuple[Machine, Machine, Machine]) -> None:
+    first, second, client = servers
+    disk = client.dst.attach("disk", first, "--connections", "2")
+    job = fio.start(client, disk, blocks="512-64k", size=64, depth=16, rate=8)
+    client.wait("stat.written_at_least", 20, device="dst-disk", sectors=2048)
+    for target in (second, first, second):
+        client.dst.ctl("migrate", "disk", f"{target.address()}:{PORT}")
+        assert peer(client).startswith(target.address())
+        client.wait("objects.storage_has", 20, name="disk", connected=2)
+    first.wait("objects.no_connections", 10, name="disk")
+    assert job.wait(180).rc == 0
+    storage = client.dst.show("disk")
+    assert storage["counters"]["errors"] == 0 and storage["counters"]["resent"] == 0
+
+
+def test_with_a_file_system(servers: tuple[Machine, Machine, Machine]) -> None:
+    first, second, client = servers
+    disk = client.dst.attach("disk", first)
+    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.sh("cp -a /usr/lib/python3* /mnt/disk/", timeout=60)
+    client.dst.ctl("migrate", "disk", f"{second.address()}:{PORT}")
+    client.sh("echo 3 > /proc/sys/vm/drop_caches")
+    source = "cd /usr/lib/; find python3* -type f | LC_ALL=C sort | xargs -d '\\n' sha256sum"
+    target = source.replace("/usr/lib/", "/mnt/disk/")
+    assert client.sh(source, timeout=60) == client.sh(target, timeout=60)
+    client.sh(f"umount /mnt/disk; fsck.ext4 -fn {disk}", timeout=60)
+
+
+@pytest.mark.parametrize(
+    "wrong, text",
+    [
+        ("nobody", "nobody listens"),
+        ("another disk", "different disk"),
+        ("no export", "no export"),
+    ],
+)
+def test_what_cannot_be_does_not_hurt(
+    servers: tuple[Machine, Machine, Machine], wrong: str, text: str
+) -> None:
+    first, second, client = servers
+    disk = client.dst.attach("disk", first)
+    client.call("blockio.write", path=disk, sector=0, count=2048, seed=1)
+    port = PORT
+    if wrong == "nobody":
+        port = PORT + 9
+    else:
+        second.dst.ctl("export", "del", "disk", "--force")
+    if wrong == "another disk":
+        second.dst.export("disk", "/dev/dst-mirror")
+    if wrong == "no export":
+        second.dst.export("else", "/dev/dst-mirror")
+    result = client.dst.ctl("migrate", "disk", f"{second.address()}:{port}", check=False)
+    assert result.rc != 0 and text in result.err.lower(), result.err
+    assert peer(client).startswith(first.address())
+    client.dst.wait_state("disk", "connected")
+    assert client.call("blockio.wrong", path=disk, sector=0, count=2048, seed=1) == []
+    client.call("blockio.write", path=disk, sector=0, count=2048, seed=2)
+    assert client.call("blockio.wrong", path=disk, sector=0, count=2048, seed=2) == []
+
+
+def test_a_server_that_does_not_answer_is_not_left(
+    bed: Bed, servers: tuple[Machine, Machine, Machine]
+) -> None:
+    """What it accepted it may still execute, so nobody may go on elsewhere."""
+    first, second, client = servers
+    disk = client.dst.attach("disk", first)
+    with bed.board.cut(first, client):
+        writing = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=1)
+        result = client.dst.ctl(
+            "migrate", "disk", f"{second.address()}:{PORT}", "--timeout", "3s", check=False
+        )
+        assert result.rc != 0 and "must not be left" in result.err, result.err
+        assert not writing.done()
+    writing.result(60)
+    assert peer(client).startswith(first.address())
+    assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
