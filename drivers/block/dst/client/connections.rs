@@ -282,8 +282,9 @@ impl Storage {
             .any(|connection| number.is_none_or(|number| connection.number == number))
     }
 
-    /// Has all connections given up because of `cause`, and made anew.
+    /// Has all connections given up because of `cause`, and made anew when all of them have ended.
     pub(super) fn give_up_connections(&self, cause: Cause) {
+        self.session.lock().renew();
         for number in 0..MAX_CONNECTIONS {
             let link = self.links.lock().get(number);
 

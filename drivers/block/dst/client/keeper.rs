@@ -297,7 +297,7 @@ impl Keeper<'_> {
             if !Arc::ptr_eq(addresses, &storage.addresses()) {
                 return Err(Failure::of(Cause::Moved, None));
             }
-            let resend = shared.session.welcomed(hello.stamp).map_err(|_| lost())?;
+            let resend = shared.welcomed(hello.stamp).ok_or_else(lost)?;
 
             if !connection.accept() {
                 // It broke meanwhile, so it counts as one that was live.

@@ -110,6 +110,9 @@ impl Storage {
 
     /// Goes over to the server at `addresses`, or back if that does not work.
     fn join_server(&self, addresses: Arc<KVec<Address>>, deadline: &Deadline) -> refusal::Result {
+        // No attempt is made at the new addresses on behalf of connections to the old ones.
+        self.session.lock().renew();
+
         let old = self.exchange_addresses(addresses);
         let late = || Refusal::new(ETIMEDOUT, fmt!("The new server did not answer in time"));
         let epoch = self.session.lock().session.epoch();

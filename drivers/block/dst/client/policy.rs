@@ -127,18 +127,18 @@ impl Storage {
         }
     }
 
-    /// Ends requests that have taken `limit` milliseconds. If a connection has some of them, all
-    /// connections are given up: the server may still carry them out, so nothing may follow them
-    /// before it has said that it will not.
+    /// Ends requests that have taken `limit` milliseconds. If the server may still carry some of
+    /// them out, all connections are given up first: nothing may follow them before it has said
+    /// that it will not.
     fn fail_overdue(&self, limit: u32) {
-        let mut carried = false;
+        let mut stuck = false;
         let mut ended = 0;
 
         if self.status.lock().open_since.elapsed().as_millis() < limit.into() {
             return;
         }
         loop {
-            let over = self.queue.lock().pop_overdue(limit, &mut carried);
+            let over = self.queue.lock().pop_overdue(limit, &mut stuck);
 
             match over {
                 Over::Nothing => break,
@@ -154,7 +154,7 @@ impl Storage {
                 limit
             );
         }
-        if carried {
+        if stuck {
             self.give_up_connections(Cause::Overdue);
         }
     }

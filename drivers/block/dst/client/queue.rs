@@ -346,11 +346,15 @@ impl Queue {
         }
     }
 
-    /// Takes out something that has waited for at least `limit` milliseconds and that no connection
-    /// has, to end with a timeout. [`Over::Nothing`] if there is nothing like that; then `carried`
-    /// says whether a connection has something that has waited for so long.
-    pub(super) fn pop_overdue(&mut self, limit: u32, carried: &mut bool) -> Over {
+    /// Takes out something that has waited for at least `limit` milliseconds and that may end, with
+    /// a timeout. [`Over::Nothing`] if there is nothing like that; then `stuck` says whether
+    /// something has waited for so long that may not end yet.
+    ///
+    /// What the server may still carry out does not end as long as there is a connection: something
+    /// newer could go over that and be overtaken.
+    pub(super) fn pop_overdue(&mut self, limit: u32, stuck: &mut bool) -> Over {
         let status = BlockStatus::Timeout;
+        let is_up = self.carriers.iter().any(|carrier| carrier.stamp.is_some());
 
         if self.gate != Gate::Open {
             return Over::Nothing;
@@ -375,7 +379,8 @@ impl Queue {
                 continue;
             }
             match entry.place {
-                Place::Carried(_) => *carried = true,
+                Place::Carried(_) => *stuck = true,
+                Place::Unfenced(_) if is_up => *stuck = true,
                 Place::Waiting | Place::Unfenced(_) => overdue = Some((handle.slot(), entry.place)),
             }
         }

@@ -11,6 +11,7 @@ use crate::{
             MAX_CONNECTIONS, //
         },
         session::{
+            Resend,
             Session,
             Start, //
         },
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) session: Session,
     /// The export, as it was the last time.
     pub(super) known: Option<Known>,
+    /// All connections have to end before one begins.
+    renewing: bool,
     /// How many connections the server accepts.
     allowed: u16,
     /// The last generation of each connection.
@@ -40,6 +43,7 @@ impl Shared {
         Self {
             session: Session::new(SessionId(random_bytes())),
             known: None,
+            renewing: false,
             allowed: 1,
             generations: [Generation::default(); MAX_CONNECTIONS as usize],
         }
@@ -51,7 +55,8 @@ impl Shared {
     /// Until the export is known, and so how many connections its server accepts, there is only
     /// one.
     pub(super) fn begin(&mut self, number: u16) -> Option<Stamp> {
-        if number >= self.allowed {
+        self.renewing &= self.session.is_up();
+        if number >= self.allowed || self.renewing {
             return None;
         }
         let last = self.generations.get_mut(usize::from(number))?;
@@ -72,6 +77,21 @@ impl Shared {
                 None
             }
             Start::Exhausted => None,
+        }
+    }
+
+    /// Has no connection begin before all others have ended, so that it raises the epoch and its
+    /// welcome fences all that was ever sent. They have to be given up, too.
+    pub(super) fn renew(&mut self) {
+        self.renewing = self.session.is_up();
+    }
+
+    /// Notes that the hello of `stamp` was welcomed; returns what may be sent again, or [`None`] if
+    /// that comes too late.
+    pub(super) fn welcomed(&mut self, stamp: Stamp) -> Option<Resend> {
+        match self.renewing {
+            true => None,
+            false => self.session.welcomed(stamp).ok(),
         }
     }
 
