@@ -108,7 +108,7 @@ def test_requests_in_time_do_not_fail(bed: Bed) -> None:
     server, client = bed.pair(disk=GIB)
     server.dst.export("disk", slow_disk(server, 0.3))
     disk = client.dst.attach("disk", server, "--io-timeout", "3s")
-    fio.verify(client, disk, blocks="4k", align=4096, size=1, depth=8)
+    fio.verify(client, disk, blocks="4k-4k", align=4096, size=1, depth=8)
     storage = client.dst.show("disk")
     assert storage["epoch"] == 1 and storage["counters"]["errors"] == 0
 
