@@ -138,6 +138,16 @@ bench:
 	scripts/lab/build-dstctl >/dev/null
 	tools/testing/run bench
 
+# SEED=s.r is round r of seed s, alone; OPTIONS are those of the program.
+ROUNDS ?= 100
+SEED ?= 1
+.PHONY: soak
+soak:
+	scripts/lab/prepare build guest uml
+	scripts/lab/build-module uml >/dev/null
+	scripts/lab/build-dstctl >/dev/null
+	tools/testing/run soak --rounds $(ROUNDS) --seed $(SEED) $(OPTIONS)
+
 .PHONY: help
 help:
 	@echo 'For the kernel of this machine (KVER=$(KVER)):'
@@ -153,4 +163,6 @@ help:
 	@echo '  make check        all tests (parts: check-host, check-style)'
 	@echo '  make check-debug  the scenarios under kernels that check themselves'
 	@echo '  make bench        numbers, side by side with nvme-tcp and nbd'
+	@echo '  make soak         random faults over disks whose every sector is judged;'
+	@echo '                    ROUNDS=n SEED=s, or SEED=s.r for round r of seed s alone'
 	@echo '  Variables: DST_LAB= (cache), DST_KERNEL= (release); see scripts/lab/prepare'

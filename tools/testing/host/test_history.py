@@ -42,8 +42,8 @@ class Story:
     def read(self, value: int | str, sector: int = 0, count: int = 1) -> Operation:
         return self.do(READ, sector, count, values=[[count, value]])
 
-    def crash(self) -> None:
-        self.history.crash(self.now(), self.now())
+    def crash(self, lossy: bool = True) -> None:
+        self.history.crash(self.now(), self.now(), lossy)
 
     def rules(self) -> list[str]:
         return [violation.rule for violation in self.history.check()]
@@ -305,6 +305,15 @@ def test_silence_about_a_loss(story: Story) -> None:
     story.write()
     story.crash()
     story.flush()
+    story.read(one)
+    assert story.rules() == ["stale"]
+
+
+def test_a_disk_without_a_cache_loses_nothing_in_a_crash(story: Story) -> None:
+    one = story.write()
+    story.write()
+    story.crash(lossy=False)
+    story.flush(error="EIO")
     story.read(one)
     assert story.rules() == ["stale"]
 

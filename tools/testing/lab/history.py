@@ -86,10 +86,12 @@ class Operation:
 
 @dataclasses.dataclass(frozen=True)
 class Crash:
-    """The disk's machine died between two ticks; its volatile cache is gone."""
+    """The disk's machine died between two ticks."""
 
     begin: float
     end: float
+    # Whether it had a volatile cache, which is gone.
+    lossy: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +146,8 @@ class History:
         self.crashes: list[Crash] = []
         self.excuses: list[Excuse] = []
         self.checked = 0
+        # What was judged last, for whoever wants to understand the verdict.
+        self.past: list[Operation] = []
 
     # What happened.
 
@@ -151,12 +155,12 @@ class History:
         """Somebody did this."""
         self.operations += operations
 
-    def crash(self, begin: float, end: float) -> None:
-        """The machine of the disk crashed, and what its cache held may be lost.
+    def crash(self, begin: float, end: float, lossy: bool = True) -> None:
+        """The machine of the disk crashed, and what its cache held may be lost, if it has one.
 
         What was acknowledged after the end was not acknowledged before the crash.
         """
-        self.crashes.append(Crash(begin, end))
+        self.crashes.append(Crash(begin, end, lossy))
 
     def excuse(self, begin: float, end: float, reason: str, late: bool = False) -> None:
         """Operations that overlap this may fail."""
@@ -170,6 +174,11 @@ class History:
                 operation.error = operation.error or "client died"
 
     # The verdict.
+
+    @property
+    def _losses(self) -> list[Crash]:
+        """Crashes in which something may have been lost."""
+        return [crash for crash in self.crashes if crash.lossy]
 
     def settle(self) -> list[Violation]:
         """Judge all that happened and begin anew from what was read last.
@@ -190,6 +199,7 @@ class History:
                 violations.append(Violation("failed", sector, "was not read in the end"))
                 break
         self.base = {sector: value for sector, (_, value) in last.items() if value != ZERO}
+        self.past = self.operations
         self.operations, self.crashes, self.excuses = [], [], []
         return violations
 
@@ -238,7 +248,7 @@ class History:
             end = max([end, *late])
         lost = []
         if write.good:
-            for crash in self.crashes:
+            for crash in self._losses:
                 if end < crash.end and not self._durable(write, crash, flushes):
                     lost.append((crash.begin, self._promised(write, crash, flushes)))
         return _Value(write.version, write.begin, end, write.good, lost)
@@ -258,7 +268,7 @@ class History:
         for flush in flushes:
             if not flush.good or not write.end < flush.begin or flush.end < crash.end:
                 continue
-            between = [c for c in self.crashes if write.end < c.end and c.begin < flush.end]
+            between = [c for c in self._losses if write.end < c.end and c.begin < flush.end]
             reported = between and any(
                 other.error and c.begin < other.end and other.begin < flush.end
                 for c in between
@@ -316,7 +326,7 @@ class History:
                 continue
             if value.end < seen.begin or value.end < earlier.begin:
                 crashed = any(
-                    earlier.begin < crash.end and crash.begin < read.end for crash in self.crashes
+                    earlier.begin < crash.end and crash.begin < read.end for crash in self._losses
                 )
                 if not crashed:
                     return "went back", f"but {name(seen.version)} was seen by {earlier}"

@@ -320,6 +320,11 @@ class Machine(abc.ABC):
             found += splats.find(path.read_text(errors="replace"))
         return found
 
+    def new_diary(self, title: str) -> None:
+        """Begin the diary anew, so that a long run keeps only what was last."""
+        with open(self.run_dir / "commands.log", "w", encoding="utf-8") as log:
+            log.write(f"{title}\n")
+
     def _note(self, text: str) -> None:
         """Add to the machine's own diary, for whoever reads a failure."""
         stamp = time.strftime("%H:%M:%S")

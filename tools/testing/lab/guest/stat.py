@@ -23,6 +23,11 @@ def in_flight(device: str) -> int:
         return sum(map(int, file.read().split()))
 
 
+def idle(device: str) -> bool:
+    """Whether no request is under way."""
+    return in_flight(device) == 0
+
+
 def quiet(device: str, seconds: float) -> bool:
     """Whether nothing is completed for some time, which this takes."""
     before = stat(device)[:8]

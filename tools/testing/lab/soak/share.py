@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One disk of a server, the storage that uses it, and its history."""
+
+import contextlib
+import random
+import uuid
+from typing import Any
+
+from lab.dst import PORT
+from lab.history import NEVER, History, Operation
+from lab.machine import Machine
+
+# A small disk is written often, and read completely after each round.
+SECTORS = 4096
+# How far it may grow.
+MOST_SECTORS = 2 * SECTORS
+KEEPALIVE = "700ms"
+# Operations per second of all readers and writers of a disk, and how many at most in a round.
+RATE = 250
+OPERATIONS = 1500
+# Sockets of DST, seen from either end.
+SOCKETS = f"( sport = :{PORT} or dport = :{PORT} )"
+
+HEALTHY = "0 {sectors} linear {device} 0"
+
+
+class Share:
+    """A disk, on both ends."""
+
+    def __init__(
+        self, name: str, number: int, server: Machine, client: Machine, wild: bool, cached: bool
+    ) -> None:
+        self.name = name
+        self.number = number
+        self.server = server
+        self.client = client
+        # Whether the disk completes what is under way in any order, and whether it has a
+        # volatile cache that a crash really loses.
+        self.wild = wild
+        self.cached = cached
+        self.uuid = str(uuid.UUID(int=number + 1))
+        self.path = f"/dev/dst-{name}"
+        self.history = History(SECTORS)
+        self.size = SECTORS
+        self.connections = 1
+        # When the server crashed, if nobody knows yet that it is back, and in which
+        # epoch it will be.
+        self.crashes: list[tuple[int, bool]] = []
+        self.epoch = 0
+
+    # Server.
+
+    @property
+    def backing(self) -> str:
+        """What the disk is made of."""
+        return f"/dev/nbd{self.number}" if self.wild else self.server.disk(self.number)
+
+    def table(self, text: str) -> str:
+        """A table of device mapper for this disk."""
+        return text.format(sectors=self.size, device=self.backing)
+
+    def make(self) -> None:
+        """Make what the disk is made of after the server has booted."""
+        if self.wild:
+            self.server.call(
+                "disk.create",
+                device=self.backing,
+                backing=self.server.disk(self.number),
+                cached=self.cached,
+                seed=self.number,
+            )
+
+    def script_up(self) -> str:
+        """Commands that make the disk, and export it."""
+        return (
+            f"dmsetup create {self.name} --table '{self.table(HEALTHY)}'\n"
+            f"dmsetup mknodes\n{self.script_export()}"
+        )
+
+    def script_export(self) -> str:
+        """The command that exports the disk."""
+        return (
+            f"dstctl export add {self.name} /dev/mapper/{self.name} --listen [::]:{PORT}"
+            f" --allow 10.77.0.0/16:rw --uuid {self.uuid} --keepalive {KEEPALIVE}"
+        )
+
+    def become(self, text: str) -> None:
+        """Change the nature of the disk, when nothing is under way any more."""
+        self.server.sh(
+            f"dmsetup suspend --nolockfs {self.name}\n"
+            f"dmsetup load {self.name} --table '{self.table(text)}'\n"
+            f"dmsetup resume {self.name}",
+            timeout=60,
+        )
+
+    # Client.
+
+    def script_attach(self) -> str:
+        """The command that makes the storage, sooner or later."""
+        return (
+            f"dstctl add {self.name} {self.server.address()}:{PORT} --timeout 0"
+            f" --connections {self.connections} --uuid {self.uuid}"
+        )
+
+    def attribute(self, name: str) -> str:
+        """A file of the storage."""
+        return f"/sys/block/dst-{self.name}/dst/{name}"
+
+    def wait_connected(self, timeout: float) -> None:
+        """Wait until I/O flows, also after a crash that may not have been noticed yet."""
+        self.client.wait(
+            "files.number_at_least",
+            timeout,
+            f"{self.name} is in epoch {self.epoch}",
+            path=self.attribute("epoch"),
+            least=self.epoch,
+        )
+        self.client.wait(
+            "files.content_is",
+            timeout,
+            f"{self.name} is connected",
+            path=self.attribute("state"),
+            text="connected",
+        )
+        self.client.wait("files.is_block_device", timeout, path=self.path)
+        if self.crashes:
+            # What is acknowledged now was acknowledged after all of them.
+            tick = self.now()
+            for begin, lossy in self.crashes:
+                self.history.crash(begin, tick, lossy)
+            self.crashes.clear()
+
+    def restarts(self, crash: bool) -> None:
+        """The server is about to die, or to let the export go.
+
+        In either case the client may not know what was lost, and say so once.
+        """
+        self.crashes.append((self.now(), crash and self.cached))
+        if self.client.call("files.exists", path=self.path):
+            live = self.client.read(self.attribute("state")) == "connected"
+            self.epoch = int(self.client.read(self.attribute("epoch"))) + live
+
+    # History.
+
+    def now(self) -> int:
+        """The client's next tick."""
+        return self.client.call("hammer.now")
+
+    def note(self, diary: dict[str, list[dict[str, Any]]], dead: bool = False) -> None:
+        """Add what the readers and writers have done; a dead client has ended nothing."""
+        self.history.add(Operation(**entry) for entry in diary["closed"])
+        if dead:
+            self.history.add(Operation(**{**entry, "end": NEVER}) for entry in diary["open"])
+
+    def begin(self, dice: random.Random, seed: str, number: int) -> None:
+        """Let the readers and writers loose, until they are stopped."""
+        workers = dice.choice((2, 4, 8, 12))
+        self.client.call(
+            "hammer.start",
+            path=self.path,
+            disk=self.number,
+            size=self.size,
+            seed=f"{seed}.{self.name}",
+            first=1 + 100 * self.number,
+            number=number << 20,
+            workers=workers,
+            operations=OPERATIONS // workers,
+            pace=2 * workers / RATE,
+        )
+
+    @contextlib.contextmanager
+    def reason(self, text: str, late: bool = False) -> Any:
+        """Operations may fail while this lasts."""
+        begin = self.now()
+        try:
+            yield
+        finally:
+            self.history.excuse(begin, self.now(), text, late)
