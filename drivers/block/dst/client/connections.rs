@@ -51,6 +51,9 @@ use kernel::{
     }, //
 };
 
+/// Milliseconds for which the first connection is tried again if the export is in use.
+const GRACE_MS: u32 = 1_000;
+
 impl Storage {
     /// Returns how many connections it would like to have.
     pub(crate) fn connections(&self) -> u16 {
@@ -306,7 +309,11 @@ impl Storage {
 
             match status.first {
                 First::Pending => {
-                    if tried && self.timeout() > 0 && status.geometry.is_none() {
+                    let is_final = !failure.may_pass()
+                        || status.since.elapsed().as_millis()
+                            >= GRACE_MS.min(self.timeout()).into();
+
+                    if tried && is_final && self.timeout() > 0 && status.geometry.is_none() {
                         first_over = true;
                         status.first = First::Failed(failure.refusal(self.export()));
                     }

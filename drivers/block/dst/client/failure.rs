@@ -68,6 +68,12 @@ impl Failure {
         }
     }
 
+    /// Returns whether it may be over in a moment: the server may not have noticed yet that whoever
+    /// used the export has gone.
+    pub(super) fn may_pass(&self) -> bool {
+        self.cause == Cause::Refused(Status::InUse)
+    }
+
     /// Returns the failure as a sentence.
     pub(super) fn text(&self) -> Option<CString> {
         let detail = self
