@@ -3,7 +3,7 @@
 
 import time
 
-READ_SECTORS, WRITTEN_SECTORS, IN_FLIGHT = 2, 6, 8
+READ_SECTORS, WRITTEN_SECTORS, IN_FLIGHT, FLUSHES = 2, 6, 8, 15
 
 
 def stat(device: str) -> list[int]:
@@ -15,6 +15,11 @@ def stat(device: str) -> list[int]:
 def written_at_least(device: str, sectors: int) -> bool:
     """Whether that much has been written."""
     return stat(device)[WRITTEN_SECTORS] >= sectors
+
+
+def flushes(device: str) -> int:
+    """How often it was flushed."""
+    return stat(device)[FLUSHES]
 
 
 def in_flight(device: str) -> int:
