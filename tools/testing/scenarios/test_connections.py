@@ -101,8 +101,11 @@ def test_a_broken_connection_is_fenced_for_itself(bed: Bed) -> None:
     client.wait("objects.storage_has", 10, name="disk", connected=COUNT - 1)
     for sector in range(4096, 8192, 512):
         client.call("blockio.digest", path=disk, sector=sector, count=512)
+    storage = client.dst.show("disk")
+    assert storage["state"] == "connected"
+    # It is not sent again while the server still has it.
+    assert storage["counters"]["resent"] == 0
     assert not old.done() and time.monotonic() - begin < delay
-    assert client.dst.show("disk")["state"] == "connected"
     old.result(60)
     assert time.monotonic() - begin >= delay
     storage = client.dst.show("disk")

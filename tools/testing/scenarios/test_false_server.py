@@ -236,6 +236,17 @@ def test_only_what_was_not_acknowledged_is_sent_again(fake: FakeServer, client: 
     client.dst.ctl("del", "fake")
 
 
+def test_nothing_follows_what_took_too_long(fake: FakeServer, client: Machine) -> None:
+    """The server may still carry out what has failed: a newer write to the same
+    place must not reach it before it has said that it will not."""
+    client.dst.attach("fake", client, "--io-timeout", "1s")
+    fake.on[Opcode.WRITE] = lambda frame: None if frame.epoch == 1 else fake.answer(frame)
+    assert start(client, "write").result(30) == "ETIMEDOUT"
+    assert start(client, "write").result(30) == ""
+    assert [f.epoch for f in fake.frames if f.opcode == Opcode.WRITE] == [1, 2]
+    client.dst.ctl("del", "fake")
+
+
 def test_a_server_with_another_disk_is_not_taken_for_the_old_one(
     fake: FakeServer, client: Machine
 ) -> None:
