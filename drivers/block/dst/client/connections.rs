@@ -57,8 +57,8 @@ const GRACE_MS: u32 = 1_000;
 impl Storage {
     /// Returns how many connections it would like to have.
     pub(crate) fn connections(&self) -> u16 {
-        // No more than `MAX_CONNECTIONS`.
-        self.keepers.lock().len() as u16
+        // It began as one.
+        self.wanted.load(Relaxed) as u16
     }
 
     /// Returns how many connections carry requests.
@@ -94,7 +94,12 @@ impl Storage {
 
     /// Starts keepers until there are `connections`.
     pub(super) fn keep(self: &Arc<Self>, connections: u16) -> Result {
-        for number in self.connections()..connections {
+        // No more than `MAX_CONNECTIONS`.
+        let there = self.keepers.lock().len() as u16;
+
+        // Each tells the server how many there will be.
+        self.wanted.store(connections.into(), Relaxed);
+        for number in there..connections {
             let storage = self.clone();
             let keeper = Thread::prepare(
                 fmt!("dst-{}:{}", self.name(), number),

@@ -115,6 +115,8 @@ pub(crate) struct Storage {
     /// Taken by who changes what others must not change at the same time.
     #[pin]
     pub(super) changing: Mutex<()>,
+    /// How many connections it would like to have.
+    pub(super) wanted: Atomic<u32>,
     /// Raised when something has changed that keepers have to look at.
     pub(super) changes: Atomic<u32>,
     /// Raised when there are other addresses.
@@ -165,6 +167,7 @@ impl Storage {
                 session <- new_mutex!(Shared::new(), "Storage::session"),
                 status <- new_mutex!(Status::new(uuid), "Storage::status"),
                 settled <- new_condvar!("Storage::settled"),
+                wanted: Atomic::new(0),
                 changes: Atomic::new(0),
                 moves: Atomic::new(0),
                 changing <- new_mutex!((), "Storage::changing"),
