@@ -99,8 +99,25 @@ def test_an_export_that_is_removed_loses_nothing(
     assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
 
 
+def test_a_module_that_is_reloaded_loses_nothing(
+    disk: str, server: Machine, client: Machine
+) -> None:
+    """So does its end; it is still the same boot of the machine."""
+    uuid = server.dst.show_export("disk")["uuid"]
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=1)
+    for epoch in 2, 3:
+        server.dst.unload()
+        server.dst.load()
+        server.dst.export("disk", server.disk(0), "--uuid", uuid)
+        client.dst.wait_state("disk", "connected", 30, epoch=epoch)
+        assert lost(client) == 0
+    assert attempt(client, "flush") == ""
+    assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
+
+
 def test_a_removal_that_cannot_flush_is_a_loss(bed: Bed) -> None:
     server, client = bed.pair(disk=SIZE)
+    bed.reusable = False
     healthy = f"0 {SIZE // 512} linear {server.disk(0)} 0"
     sick = f"0 {SIZE // 512} flakey {server.disk(0)} 0 0 100000 1 error_writes"
 
@@ -127,6 +144,16 @@ def test_a_removal_that_cannot_flush_is_a_loss(bed: Bed) -> None:
     assert attempt(client, "write") == ""
     readd(server, client, "/dev/mapper/sick")
     assert lost(client) == 1 and attempt(client, "flush") == ""
+    # The module does not know any more which exports have lost something, only that some have.
+    assert attempt(client, "write") == ""
+    server.dst.unload()
+    assert server.call("files.exists", path="/sys/kernel/dst_lost_writes")
+    server.dst.load()
+    server.dst.export("disk", "/dev/mapper/sick", "--uuid", uuid)
+    client.dst.wait_state("disk", "connected", 30, epoch=4)
+    assert lost(client) == 2
+    assert attempt(client, "flush") == "EIO"
+    assert attempt(client, "flush") == ""
 
 
 # Write-through.

@@ -18,6 +18,7 @@ pub(crate) mod bio;
 pub(crate) mod bio_command;
 pub(crate) mod bio_set;
 pub(crate) mod block_status;
+pub(crate) mod boot;
 pub(crate) mod crc32c;
 pub(crate) mod disk;
 pub(crate) mod errno;

@@ -14,11 +14,18 @@ use kernel::{
         Arc,
         CondVar,
         Mutex, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     }, //
 };
 
 use crate::{
-    abstractions::random::random_bytes,
+    abstractions::{
+        boot,
+        random::random_bytes, //
+    },
     proto::units::BootId, //
 };
 
@@ -39,6 +46,12 @@ use super::{
 
 /// Clients of one listener that have not introduced themselves yet.
 const MAX_GREETING: usize = 64;
+
+/// Milliseconds after which it is tried again to leave the mark of a loss.
+const MARK_RETRY_MS: i64 = 100;
+
+/// The mark that exports have lost writes in this boot.
+const LOSS: &CStr = c"dst_lost_writes";
 
 /// What happened to a session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,7 +76,7 @@ pub(crate) trait Watcher: Send + Sync + 'static {
 /// The exports, the connections, and what else there is once.
 #[pin_data]
 pub(super) struct Registry {
-    /// Identity of this run of the server.
+    /// Identity of this boot of the machine.
     pub(super) boot_id: BootId,
     /// The incarnation of exports that have lost nothing.
     incarnation: u64,
@@ -84,12 +97,22 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Returns an empty one that tells `watcher` what happens.
+    /// Returns an empty one that tells `watcher` what happens. Process context; sleeps.
+    ///
+    /// When the module is loaded again in the same boot, its exports are what they were, because it
+    /// was not unloaded before all that was written to them was durable. If that could not be had,
+    /// there is a mark that says so. When in doubt they are other ones.
     pub(super) fn new(watcher: Option<Arc<dyn Watcher>>) -> Result<Arc<Self>> {
+        let boot_id = boot::boot_id().unwrap_or_else(|_| random_bytes());
+        let incarnation = match boot::is_marked(LOSS) {
+            true => u64::from_ne_bytes(random_bytes()),
+            false => 0,
+        };
+
         Arc::pin_init(
             pin_init!(Self {
-                boot_id: BootId(random_bytes()),
-                incarnation: u64::from_ne_bytes(random_bytes()),
+                boot_id: BootId(boot_id),
+                incarnation,
                 losses: Atomic::new(0),
                 clock: Clock::new(),
                 limiter <- Limiter::new(),
@@ -108,9 +131,13 @@ impl Registry {
         self.incarnation.wrapping_add(self.losses.load(Relaxed))
     }
 
-    /// Notes that an export ended with writes that may not be durable.
+    /// Notes that an export ended with writes that may not be durable. Process context; sleeps.
     pub(super) fn note_loss(&self) {
         self.losses.add(1, Relaxed);
+        while boot::leave_mark(LOSS).is_err() {
+            // There has to be memory at some time, and the clients have to hear of it.
+            fsleep(Delta::from_millis(MARK_RETRY_MS));
+        }
     }
 
     /// Returns whether a line may be written to the log.
