@@ -57,6 +57,9 @@ class Disk:
         flush = _SEND_FLUSH | _SEND_FUA if cached else 0
         fcntl.ioctl(self.nbd, _SET_FLAGS, _HAS_FLAGS | _SEND_ZEROES | flush)
         fcntl.ioctl(self.nbd, _SET_TIMEOUT, 0)
+        queue = f"/sys/block/{os.path.basename(device)}/queue/max_sectors_kb"
+        with open(queue, "w", encoding="utf-8") as file:
+            file.write(str(MOST >> 10))
         fcntl.ioctl(self.nbd, _SET_SOCK, self.theirs.fileno())
         for work in self._device, self._receive, self._work:
             threading.Thread(target=work, daemon=True).start()

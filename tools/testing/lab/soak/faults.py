@@ -24,12 +24,13 @@ class Fault:
 
     name: str
     effect: Effect
-    # What it hits: "link" (of a client), "client", "share", "server".
+    # What it hits: "link" (of a client), "connection", "pool" (of a machine), "client",
+    # "share", "path" (a share and its link), "server".
     target: str
     # Seconds that it lasts.
     hold: tuple[float, float]
     weight: int
-    # Command of dstctl without which it cannot be.
+    # Word of dstctl's help without which it cannot be.
     needs: str
 
 
@@ -189,6 +190,28 @@ def pool_resized(world: World, dice: random.Random, machine: Machine) -> Iterato
     for _ in range(2):
         machine.dst.ctl("pool", "set", str(dice.randint(1, 4)))
     yield
+
+
+@fault("number of connections changed", "share", (0, 0.3), 8, needs="--io-timeout")
+def connections_changed(world: World, dice: random.Random, share: Share) -> Iterator[None]:
+    """To another one and back, online."""
+    other = dice.randint(1, 8)
+    share.client.dst.ctl("set", share.name, "--connections", str(other))
+    yield
+    share.client.dst.ctl("set", share.name, "--connections", str(share.connections))
+
+
+@fault("given up by fail-after", "path", (0.3, 1.2), 6, needs="--fail-after")
+def fails_after(world: World, dice: random.Random, share: Share) -> Iterator[None]:
+    """What waits fails after a while; what the server had of it may still take effect."""
+    with share.reason("fail-after", late=True):
+        share.client.dst.ctl("set", share.name, "--fail-after", f"{dice.randint(100, 400)}ms")
+        world.board.link(world.server, share.client, cut=True)
+        world.reset(share.client)
+        yield
+        world.heal_links()
+        share.wait_connected(60)
+        share.client.dst.ctl("set", share.name, "--fail-after", "never")
 
 
 @fault("suspended", "share", (0, 0.5), 8, needs="suspend")

@@ -8,6 +8,7 @@ import random
 
 from lab.machine import Machine
 from lab.soak.faults import FAULTS, Fault, Target
+from lab.soak.share import Share
 from lab.soak.world import World
 
 # Seconds in which faults begin.
@@ -52,6 +53,7 @@ def _targets(world: World, kind: str) -> list[Target]:
     clients: list[Target] = list(world.clients)
     found: dict[str, list[Target]] = {
         "share": list(world.shares),
+        "path": list(world.shares),
         "server": [None],
         "link": clients,
         "client": clients,
@@ -65,6 +67,9 @@ def _keys(world: World, kind: str, target: Target) -> set[object]:
     """What a fault needs for itself as long as it lasts."""
     if kind == "share":
         return {target}
+    if kind == "path":
+        assert isinstance(target, Share)
+        return {target, ("link", target.client)}
     if kind == "link":
         return {("link", target)}
     if kind in ("connection", "pool"):

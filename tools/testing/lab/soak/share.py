@@ -14,10 +14,10 @@ from lab.machine import Machine
 SECTORS = 4096
 # How far it may grow.
 MOST_SECTORS = 2 * SECTORS
-KEEPALIVE = "700ms"
+KEEPALIVE = "2s"
 # Operations per second of all readers and writers of a disk, and how many at most in a round.
 RATE = 250
-OPERATIONS = 1500
+OPERATIONS = 600
 # Sockets of DST, seen from either end.
 SOCKETS = f"( sport = :{PORT} or dport = :{PORT} )"
 

@@ -2,6 +2,7 @@
 """The machines of the soak: a server with several disks, and its clients."""
 
 import contextlib
+import dataclasses
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,13 +15,15 @@ from lab.soak.share import MOST_SECTORS, SECTORS, SOCKETS, Share
 
 MEMORY = "512M"
 PATIENCE = 60
+# How much slower than usual everything may be: rounds run side by side.
+SLOWNESS = 4
 
 
 class World:
     """Everything that chaos is let loose on."""
 
-    def __init__(self, pool: Pool, flavour: str = "uml") -> None:
-        kind = FLAVOURS[flavour]
+    def __init__(self, pool: Pool, flavour: str, cpus: int) -> None:
+        kind = dataclasses.replace(FLAVOURS[flavour], cpus=cpus, slowness=SLOWNESS)
         disk = MOST_SECTORS * 512
         self.pool = pool
         self.board = pool.board
@@ -34,9 +37,9 @@ class World:
         for machine in self.machines:
             machine.wait_up()
             machine.dst.load()
-        words = self.server.dst.ctl("--help").out.split()
+        help_texts = [self.server.dst.ctl(*words).out for words in (["help"], ["help", "set"])]
         # What the tool can do, so that faults that need more are left out.
-        self.abilities = set(words)
+        self.abilities = set(" ".join(help_texts).split())
         self.consoles: dict[Machine, tuple[int, int]] = {}
         self.faults = 0
         self.raise_server()
@@ -129,11 +132,11 @@ class World:
         for share in self.shares:
             share.wait_connected(PATIENCE)
         stops = [
-            (share, share.client.start_call("hammer.stop", path=share.path, timeout=PATIENCE))
+            (share, share.client.start_call("hammer.stop", path=share.path, timeout=2 * PATIENCE))
             for share in self.shares
         ]
         for share, stop in stops:
-            if stuck := stop.result(PATIENCE + 60):
+            if stuck := stop.result(SLOWNESS * PATIENCE):
                 problem(f"hung: {share.name}: {stuck} operations do not end")
         for share in self.shares:
             self._final_size(share, problem)
@@ -146,7 +149,7 @@ class World:
         ]
         judged = 0
         for share, look in looks:
-            share.note(look.result(PATIENCE))
+            share.note(look.result(SLOWNESS * PATIENCE))
             share.history.sectors = share.size
             before = share.history.checked
             for violation in share.history.settle():
@@ -187,7 +190,8 @@ class World:
             if share.size == SECTORS and dice.random() > 0.2:
                 continue
             share.client.dst.ctl("del", share.name)
-            share.server.dst.ctl("export", "del", share.name)
+            # The server may not have heard yet that the client is gone.
+            share.server.dst.ctl("export", "del", share.name, "--force")
             share.size = SECTORS
             share.become("0 {sectors} linear {device} 0")
             share.server.sh(share.script_export())
