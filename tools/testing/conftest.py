@@ -26,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="kernel to run on; may be repeated (default: uml)",
     )
     parser.addoption(
+        "--long", action="store_true", help="also run what takes many minutes by its nature"
+    )
+    parser.addoption(
         "--run-dir",
         type=pathlib.Path,
         help="where logs and disks go (default: a new directory in the lab's cache)",
@@ -38,6 +41,7 @@ def chosen(config: pytest.Config) -> list[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "stock: also run on the distribution's kernel, in QEMU")
+    config.addinivalue_line("markers", "long: only run when asked for, by --long")
     config.addinivalue_line("markers", "slow: not run on kernels that check themselves")
 
 
@@ -57,6 +61,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             wanted = item.get_closest_marker("stock") is not None
         elif FLAVOURS[name].debug:
             wanted = item.get_closest_marker("slow") is None
+        if item.get_closest_marker("long") is not None and not config.getoption("--long"):
+            wanted = False
         (keep if wanted else drop).append(item)
     config.hook.pytest_deselected(items=drop)
     items[:] = keep

@@ -46,6 +46,8 @@ class FakeServer:
         self.refusal: Status | None = None
         # Bytes to send instead of a welcome.
         self.greeting: bytes | None = None
+        # After how many bytes to hang up within the next welcome.
+        self.cut_welcome: int | None = None
         # Everything the client has said, in its order.
         self.hellos: list[Hello] = []
         self.frames: list[Frame] = []
@@ -146,7 +148,15 @@ class FakeServer:
             connection=hello.connection,
         )
         welcome = dataclasses.replace(welcome, **self.lies)
-        connection.send(self.frame(Opcode.HELLO | wire.REPLY, payload=welcome.encode()))
+        greeting = self.frame(Opcode.HELLO | wire.REPLY, payload=welcome.encode())
+        if self.cut_welcome is not None:
+            connection.send(greeting.encode()[: self.cut_welcome])
+            self.cut_welcome = None
+            connection.close()
+            return
+        connection.send(greeting)
+        with self.progress:
+            self.progress.notify_all()
         while True:
             self._handle(connection, connection.receive())
 

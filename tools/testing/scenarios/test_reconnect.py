@@ -8,6 +8,7 @@ from lab.bed import Bed
 from lab.dst import PORT
 from lab.machine import Machine, Process
 from lab.pool import GIB
+from lab.wild import WildDisk
 
 
 def writer(client: Machine, disk: str, size: int = 96) -> Process:
@@ -123,32 +124,29 @@ def test_no_ghost_write(server: Machine, client: Machine) -> None:
     something newer to the same place, only when the old one is done. Whatever is
     acknowledged last has to be what is on the disk in the end.
     """
-    if server.flavour.stock:
-        server.sh("modprobe nbd")
-    server.call("disk.create", device="/dev/nbd0", backing=server.disk(0), cached=False)
-    server.dst.export("disk", "/dev/nbd0")
+    slow = WildDisk(server)
+    server.dst.export("disk", slow.path)
     disk = client.dst.attach("disk", server)
     client.call("blockio.write", path=disk, sector=0, count=8, seed=1)
-    server.call("disk.hold", device="/dev/nbd0", count=1)
+    slow.hold(1)
     old = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=2)
-    server.wait("disk.holding", device="/dev/nbd0")
+    slow.wait_held()
     client.run("ss", "-tK", f"dport = :{PORT}")
     # Nothing is acknowledged, though the disk would do it at once the second time.
     client.wait("stat.quiet", 10, device="dst-disk", seconds=2)
     early = old.done()
     if early:
         client.call("blockio.write", path=disk, sector=0, count=8, seed=3)
-    server.call("disk.release", device="/dev/nbd0")
-    server.wait("stat.idle", 10, device="nbd0")
+    slow.release()
     old.result(60)
     if not early:
         client.call("blockio.write", path=disk, sector=0, count=8, seed=3)
-    for machine, path in (client, disk), (server, "/dev/nbd0"):
+    for machine, path in (client, disk), (server, slow.path):
         assert machine.call("blockio.wrong", path=path, sector=0, count=8, seed=3) == []
     assert not early
     client.dst.ctl("del", "disk")
     server.dst.ctl("export", "del", "disk")
-    server.call("disk.remove", device="/dev/nbd0")
+    slow.remove()
 
 
 def test_draining_shows(bed: Bed) -> None:

@@ -24,6 +24,11 @@ def export_busy(name: str) -> bool:
     return show("export", "show", name)["counters"]["in_flight"] > 0
 
 
+def has_in_flight(name: str, least: int) -> bool:
+    """Whether an export has accepted so many requests and not completed them yet."""
+    return show("export", "show", name)["counters"]["in_flight"] >= least
+
+
 def storage_is(name: str, state: str, epoch: int = 0) -> bool:
     """Whether a storage is in a state, and its session in an epoch or a later one."""
     storage = show("show", name)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The lab's own disk (lab.guest.disk) on a machine, from the test's side."""
+
+from lab.machine import Machine
+
+DEVICE = "/dev/nbd0"
+
+
+class WildDisk:
+    """A disk that holds what the test wants it to hold."""
+
+    def __init__(self, machine: Machine, cached: bool = False) -> None:
+        self.machine = machine
+        if machine.flavour.stock:
+            machine.sh("modprobe nbd")
+        machine.call("disk.create", device=DEVICE, backing=machine.disk(0), cached=cached)
+        self.path = DEVICE
+
+    def hold(self, count: int) -> None:
+        """Do not complete the next few writes."""
+        self.machine.call("disk.hold", device=DEVICE, count=count)
+
+    def wait_held(self) -> None:
+        """Wait until it holds some."""
+        self.machine.wait("disk.holding", device=DEVICE)
+
+    def release(self) -> None:
+        """Do what was held, and wait for it."""
+        self.machine.call("disk.release", device=DEVICE)
+        self.machine.wait("stat.idle", device="nbd0")
+
+    def remove(self) -> None:
+        """Take it away; nobody uses it any more."""
+        self.machine.call("disk.remove", device=DEVICE)
