@@ -148,6 +148,13 @@ soak:
 	scripts/lab/build-dstctl >/dev/null
 	tools/testing/run soak --rounds $(ROUNDS) --seed $(SEED) $(OPTIONS)
 
+.PHONY: recovery
+recovery:
+	scripts/lab/prepare build guest uml
+	scripts/lab/build-module uml >/dev/null
+	scripts/lab/build-dstctl >/dev/null
+	tools/testing/run recovery
+
 .PHONY: help
 help:
 	@echo 'For the kernel of this machine (KVER=$(KVER)):'
@@ -163,6 +170,7 @@ help:
 	@echo '  make check        all tests (parts: check-host, check-style)'
 	@echo '  make check-debug  the scenarios under kernels that check themselves'
 	@echo '  make bench        numbers, side by side with nvme-tcp and nbd'
+	@echo '  make recovery     for how long I/O stands still when something breaks'
 	@echo '  make soak         random faults over disks whose every sector is judged;'
 	@echo '                    ROUNDS=n SEED=s, or SEED=s.r for round r of seed s alone'
 	@echo '  Variables: DST_LAB= (cache), DST_KERNEL= (release); see scripts/lab/prepare'
