@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Little memory: no deadlock, and the right bytes."""
+
+import pytest
+
+from lab.bed import Bed
+from lab.dst import PORT
+from lab.machine import Machine
+from lab.pool import GIB, Spec
+
+LITTLE = "160M"
+# More than a machine with little memory has.
+MUCH = 192
+
+pytestmark = pytest.mark.slow
+
+
+def statistic(machine: Machine, name: str) -> int:
+    """A counter of the memory management."""
+    for line in machine.read("/proc/vmstat").splitlines():
+        key, value = line.split()
+        if key == name:
+            return int(value)
+    raise KeyError(name)
+
+
+def fill(machine: Machine, directory: str) -> None:
+    """Write more than fits into memory, and read it back."""
+    blocks = MUCH // 8
+    machine.sh(
+        f"for i in $(seq {blocks}); do"
+        f" head -c 8M /dev/urandom > {directory}/f$i; sha256sum {directory}/f$i; done > /run/sums",
+        timeout=180,
+    )
+    machine.run("sync", "-f", directory, timeout=60)
+    machine.sh("echo 3 > /proc/sys/vm/drop_caches")
+    machine.sh("sha256sum --quiet -c /run/sums", timeout=120)
+
+
+@pytest.fixture
+def small(bed: Bed) -> tuple[Machine, Machine]:
+    """A server, and a client with little memory."""
+    server, client = bed.machines(Spec("server", disks=(GIB,)), Spec("client", memory=LITTLE))
+    return server, client
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["whole", "connections break"])
+def test_swap(small: tuple[Machine, Machine], broken: bool) -> None:
+    """Pages go to the server and come back as they were, also over broken connections."""
+    server, client = small
+    server.dst.export("swap", server.disk(0))
+    disk = client.dst.attach("swap", server)
+    client.sh(f"mkswap -q {disk} && swapon {disk}")
+    before = statistic(client, "pswpout")
+    hog = client.spawn("python3", "-m", "lab.guest.hog", str(MUCH), "2")
+    if broken:
+        for _ in range(5):
+            writes = statistic(client, "pswpout")
+            client.wait("stat.written_at_least", 60, device="dst-swap", sectors=8 * writes + 4096)
+            server.run("ss", "-tK", f"sport = :{PORT}")
+    assert hog.wait(240).rc == 0
+    assert statistic(client, "pswpout") - before > 4096
+    client.sh(f"swapoff {disk}", timeout=120)
+    assert client.dst.show("swap")["counters"]["errors"] == 0
+
+
+def test_writeback(small: tuple[Machine, Machine]) -> None:
+    """Dirty pages of a file system are most of the memory there is."""
+    server, client = small
+    server.dst.export("disk", server.disk(0))
+    disk = client.dst.attach("disk", server)
+    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.sh("echo 80 > /proc/sys/vm/dirty_ratio; echo 60 > /proc/sys/vm/dirty_background_ratio")
+    fill(client, "/mnt/disk")
+    client.sh(f"umount /mnt/disk; fsck.ext4 -fn {disk}", timeout=60)
+
+
+def test_both_halves_in_one_machine(bed: Bed) -> None:
+    """Client and server share the memory that the file system on top wants for itself."""
+    (machine,) = bed.machines(Spec("both", disks=(GIB,), memory=LITTLE))
+    machine.dst.export("own", machine.disk(0), allow=("10.77.0.0/16:rw", "127.0.0.0/8:rw"))
+    disk = machine.dst.attach("own", machine)
+    machine.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/own; mount {disk} /mnt/own")
+    fill(machine, "/mnt/own")
+    machine.sh(f"umount /mnt/own; fsck.ext4 -fn {disk}", timeout=60)
