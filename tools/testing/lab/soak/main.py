@@ -9,6 +9,7 @@ machines of their own.
 """
 
 import argparse
+import math
 import pathlib
 import queue
 import threading
@@ -30,7 +31,13 @@ class Soak:
     """All rounds of a run."""
 
     def __init__(
-        self, run_dir: pathlib.Path, flavour: str, seed: str, numbers: list[int], only: str
+        self,
+        run_dir: pathlib.Path,
+        flavour: str,
+        seed: str,
+        numbers: list[int],
+        only: str,
+        minutes: float,
     ) -> None:
         self.run_dir = run_dir
         self.flavour = flavour
@@ -48,6 +55,8 @@ class Soak:
         self.sectors = 0
         self.violations = 0
         self.begin = time.monotonic()
+        self.end = self.begin + minutes * 60 if minutes else math.inf
+        self.started: list[int] = []
         self.said = self.begin
 
     def work(self, index: int) -> None:
@@ -64,6 +73,9 @@ class Soak:
                 number = self.numbers.get_nowait()
             except queue.Empty:
                 break
+            if time.monotonic() > self.end:
+                break
+            self.started.append(number)
             if world is None:
                 world = World(self.pool, self.flavour, cpus)
             script = plan.make(world, self.seed, number, self.only)
@@ -123,10 +135,11 @@ def main(run_dir: pathlib.Path, arguments: list[str]) -> int:
     parser.add_argument("--jobs", type=int, default=4, help="rounds side by side")
     parser.add_argument("--flavour", default="uml")
     parser.add_argument("--only", default="", help="only faults with this in their names")
+    parser.add_argument("--minutes", type=float, default=0, help="begin no round after so long")
     options = parser.parse_args(arguments)
     seed, dot, number = options.seed.partition(".")
     numbers = [int(number)] if dot else list(range(1, options.rounds + 1))
-    soak = Soak(run_dir, options.flavour, seed, numbers, options.only)
+    soak = Soak(run_dir, options.flavour, seed, numbers, options.only, options.minutes)
     say(f"{len(numbers)} rounds, seed {options.seed}; logs in {run_dir}")
     threads = [
         threading.Thread(target=soak.work, args=[index])
@@ -145,7 +158,8 @@ def main(run_dir: pathlib.Path, arguments: list[str]) -> int:
     slow = sorted(soak.seconds)
     if slow:
         say(f"seconds of a round: median {slow[done // 2]:.1f}, longest {slow[-1]:.1f}")
-    lost = len(numbers) - done
+    # A round that was begun and not finished has gone wrong in a way of its own.
+    lost = len(soak.started) - done
     violations = soak.violations + lost
     faults = soak.faults.total()
     say(f"rounds {done} faults {faults} sectors {soak.sectors} violations {violations}")
