@@ -214,6 +214,12 @@ impl Current {
     }
 }
 
+/// Returns whether `task` has a processor, or waits for nothing else. It may be otherwise already.
+pub(crate) fn is_runnable(task: &Task) -> bool {
+    // SAFETY: The task is valid.
+    unsafe { bindings::task_is_running(task.as_ptr()) }
+}
+
 /// The function that all threads start in.
 ///
 /// # Safety

@@ -76,7 +76,7 @@ impl Connection {
                 return;
             }
             // More may follow, but nobody knows: what is here must not wait for it.
-            match outbox.send(&self.socket, false, |sending| self.sent(sending)) {
+            match outbox.send(&self.socket, false, |sending| self.sent(sending), || ()) {
                 Ok(Sent::All) => self.note_tx(),
                 Ok(Sent::Blocked) => return,
                 Err(error) => {

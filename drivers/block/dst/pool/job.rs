@@ -59,6 +59,8 @@ pub(crate) struct Job {
     cpu: Atomic<u32>,
     /// The address of the task that runs the job, or zero.
     runner: Atomic<usize>,
+    /// The number of the slot whose thread runs the job, or has run it last.
+    place: Atomic<u32>,
     #[pin]
     work: SpinLockIrq<Option<Arc<dyn Work>>>,
     #[pin]
@@ -92,6 +94,7 @@ impl Job {
                 stage: Stage::new(),
                 cpu: Atomic::new(0),
                 runner: Atomic::new(0),
+                place: Atomic::new(0),
                 work <- new_spinlock_irq!(None, "Job::work"),
                 links <- ListLinks::new(),
                 tracker <- AtomicTracker::new(),
@@ -136,8 +139,17 @@ impl Job {
         drop(work);
     }
 
-    /// Runs the job, which was taken from a queue.
-    pub(super) fn run(job: ListArc<Self>) {
+    /// Lets another thread have what waits for the one that runs this job.
+    ///
+    /// Work that has done a part of what it has to do calls this, if the rest takes longer than it
+    /// takes to wake a thread. It may only be called by the job itself, and costs next to nothing
+    /// if nothing waits.
+    pub(crate) fn share(&self) {
+        self.pool.relieve(self.place.load(Relaxed) as usize);
+    }
+
+    /// Runs the job, which was taken from a queue, as the thread of slot `slot`.
+    pub(super) fn run(job: ListArc<Self>, slot: usize) {
         // Now the job can be put into a queue again.
         let job = job.into_arc();
 
@@ -145,6 +157,8 @@ impl Job {
             return;
         }
         job.runner.store(current_task(), Relaxed);
+        // There are far fewer slots than that.
+        job.place.store(slot as u32, Relaxed);
 
         // The lock is not held meanwhile, and who waits for the end of the run finds that the
         // reference is gone, too.

@@ -8,6 +8,11 @@
 //! If that thread is busy another one that has nothing to do is woken and steals the job, so that
 //! nothing waits behind a thread that takes long as long as there is another.
 //!
+//! To wake a thread on another processor costs more than most jobs take. So nobody is woken for
+//! the first job in the queue of a thread that runs or could: that comes to it next. If it does
+//! not, because it is stuck or has a lot to do, it is relieved: by itself when it says so
+//! ([`Job::share`]), and by the [`watch`] otherwise.
+//!
 //! Locks: [`Pool::threads`] (a mutex, for changes of the number) is never taken by a job. The
 //! lock of a slot is a leaf. No lock at all is held while a job runs.
 
@@ -16,6 +21,7 @@ mod slot;
 mod stage;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
+mod watch;
 mod worker;
 
 use crate::abstractions::{
@@ -50,6 +56,7 @@ use slot::{
     Slot, //
 };
 use stage::Stage;
+use watch::Watch;
 
 pub(crate) use job::{
     Job,
@@ -73,6 +80,7 @@ pub(crate) struct Pool {
     active: Atomic<u32>,
     /// How many threads have nothing to do. Never less than those whose slot says so.
     idle: Atomic<i32>,
+    watch: Watch,
     /// The threads, in the order of their slots.
     #[pin]
     threads: Mutex<KVec<Thread>>,
@@ -101,7 +109,10 @@ pub(crate) struct Stats {
 /// Who has a running pool. Dropping it stops all threads.
 ///
 /// It must not be dropped by a job. Jobs that are scheduled afterwards do not run.
-pub(crate) struct Owner(Arc<Pool>);
+pub(crate) struct Owner {
+    pool: Arc<Pool>,
+    _watch: Thread,
+}
 
 impl Pool {
     /// Makes a pool of as many threads as there are processors.
@@ -115,20 +126,26 @@ impl Pool {
             .saturating_mul(LIMIT_PER_CPU)
             .clamp(LIMIT_MIN, LIMIT_MAX);
         let slots = KVBox::pin_slice(|_| Slot::new(), limit as usize, GFP_KERNEL)?;
-        let pool = Owner(Arc::pin_init(
+        let pool = Arc::pin_init(
             pin_init!(Self {
                 slots,
                 active: Atomic::new(0),
                 idle: Atomic::new(0),
+                watch: Watch::new(),
                 threads <- new_mutex!(KVec::new(), "Pool::threads"),
                 end <- new_spinlock_irq!((), "Pool::end"),
                 ended <- new_condvar!("Pool::ended"),
             }),
             GFP_KERNEL,
-        )?);
+        )?;
+        let watch = watch::start(&pool)?;
+        let owner = Owner {
+            pool,
+            _watch: watch,
+        };
 
-        pool.resize(cpus.min(limit))?;
-        Ok(pool)
+        owner.resize(cpus.min(limit))?;
+        Ok(owner)
     }
 
     /// Returns how many threads there may be.
@@ -245,7 +262,7 @@ impl Pool {
 
         // A slot without a thread was seen by who looked at an old number of threads: the
         // number changes first.
-        let (home, slot) = loop {
+        let (home, slot, next) = loop {
             let active = self.active();
             let Some(home) = cpu.checked_rem(active.len()) else {
                 return;
@@ -256,7 +273,8 @@ impl Pool {
 
             match slot.push(job) {
                 Push::Woken => return,
-                Push::Queued => break (home, slot),
+                Push::Next => break (home, slot, true),
+                Push::Queued => break (home, slot, false),
                 Push::Vacant(back) => job = back,
             }
         };
@@ -265,7 +283,28 @@ impl Pool {
         // another: either that thread is seen here, or it sees the job.
         smp_mb();
         if self.idle.load(Relaxed) > 0 && !slot.wake() {
-            self.others(home).any(Slot::wake);
+            match next {
+                true => self.watch.ask(),
+                false => {
+                    self.others(home).any(Slot::wake);
+                }
+            }
+        }
+    }
+
+    /// Wakes a thread that takes what waits for the thread of slot `index`, if anything does.
+    fn relieve(&self, index: usize) {
+        let waits = self.slots.get(index).is_some_and(Slot::wants_relief);
+
+        if waits && self.idle.load(Relaxed) > 0 {
+            self.others(index).any(Slot::wake);
+        }
+    }
+
+    /// Wakes a thread if there are jobs that nobody has come to.
+    fn look(&self) {
+        if self.idle.load(Relaxed) > 0 && !self.active().iter().all(Slot::is_empty) {
+            self.active().iter().any(Slot::wake);
         }
     }
 
@@ -307,7 +346,7 @@ impl Deref for Owner {
     type Target = Arc<Pool>;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.pool
     }
 }
 

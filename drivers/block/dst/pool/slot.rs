@@ -3,10 +3,13 @@
 //! The places of the pool's threads and their queues.
 
 use super::job::Job;
-use crate::abstractions::lock::{
-    new_spinlock_irq,
-    SpinLockIrq,
-    SpinLockIrqGuard, //
+use crate::abstractions::{
+    kthread::is_runnable,
+    lock::{
+        new_spinlock_irq,
+        SpinLockIrq,
+        SpinLockIrqGuard, //
+    }, //
 };
 use kernel::{
     list::{
@@ -39,6 +42,8 @@ pub(super) struct Slot {
     length: Atomic<u32>,
     /// Whether the thread sleeps or is about to, so that who clears this has to wake it.
     idle: Atomic<bool>,
+    /// Whether somebody was asked to take a job from the queue since one was taken.
+    relieved: Atomic<bool>,
     /// Jobs that were run. Only the thread writes this.
     done: Atomic<u64>,
 }
@@ -54,6 +59,9 @@ struct Inner {
 pub(super) enum Push {
     /// The thread slept and was woken.
     Woken,
+    /// The thread comes to the job when it is done with what it does now, and nothing but a
+    /// processor is missing for that.
+    Next,
     /// The thread will come to it when it is done with something else.
     Queued,
     /// The slot has no thread. Here is the job back.
@@ -73,6 +81,7 @@ impl Slot {
             ),
             length: Atomic::new(0),
             idle: Atomic::new(false),
+            relieved: Atomic::new(false),
             done: Atomic::new(0),
         }? Error)
     }
@@ -102,10 +111,14 @@ impl Slot {
             drop(inner);
             return Push::Vacant(job);
         }
+
+        let first = inner.queue.is_empty();
+
         inner.queue.push_back(job);
         self.length.store(self.length.load(Relaxed) + 1, Relaxed);
 
         let sleeper = self.claim(&inner);
+        let runs = inner.task.as_ref().is_some_and(|task| is_runnable(task));
 
         drop(inner);
         match sleeper {
@@ -113,6 +126,7 @@ impl Slot {
                 task.wake_up();
                 Push::Woken
             }
+            None if first && runs => Push::Next,
             None => Push::Queued,
         }
     }
@@ -127,6 +141,7 @@ impl Slot {
         let job = inner.queue.pop_front()?;
 
         self.length.store(self.length.load(Relaxed) - 1, Relaxed);
+        self.relieved.store(false, Relaxed);
         Some(job)
     }
 
@@ -139,6 +154,12 @@ impl Slot {
         let sleeper = self.claim(&self.inner.lock());
 
         sleeper.inspect(|task| task.wake_up()).is_some()
+    }
+
+    /// Returns whether there is a job in the queue for which nobody was asked to relieve the thread.
+    /// If there is, the caller has to ask somebody.
+    pub(super) fn wants_relief(&self) -> bool {
+        !self.is_empty() && !self.relieved.load(Relaxed) && !self.relieved.xchg(true, Full)
     }
 
     /// Says whether the thread wants to sleep: who has a job for it then wakes it.

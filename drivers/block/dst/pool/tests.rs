@@ -6,7 +6,10 @@
 use super::*;
 use crate::abstractions::kthread::Thread;
 use kernel::{
-    sync::atomic::Full,
+    sync::{
+        atomic::Full,
+        SetOnce, //
+    },
     time::{
         delay::fsleep,
         Delta,
@@ -32,6 +35,10 @@ struct Probe {
     overlapped: Atomic<bool>,
     /// Whether a run waits until this is cleared.
     blocked: Atomic<bool>,
+    /// Whether a run, before it waits, asks its companion for one, and whether it then shares.
+    calls: Atomic<bool>,
+    shares: Atomic<bool>,
+    companion: SetOnce<Arc<Probe>>,
     /// What to do to the job at the end of a run.
     again: Atomic<u32>,
     cancel: Atomic<bool>,
@@ -49,6 +56,9 @@ impl Probe {
                 running: Atomic::new(false),
                 overlapped: Atomic::new(false),
                 blocked: Atomic::new(false),
+                calls: Atomic::new(false),
+                shares: Atomic::new(false),
+                companion: SetOnce::new(),
                 again: Atomic::new(0),
                 cancel: Atomic::new(false),
                 job: Job::new(pool.clone())?,
@@ -77,8 +87,16 @@ impl Work for Probe {
         if self.running.xchg(true, Full) {
             self.overlapped.store(true, Relaxed);
         }
-        self.runs.fetch_add(1, Relaxed);
+        self.runs.fetch_add(1, Full);
         self.seen.store(self.asked.load(Acquire), Release);
+        if self.calls.load(Relaxed) {
+            if let Some(companion) = self.companion.as_ref() {
+                companion.ask();
+            }
+        }
+        if self.shares.load(Relaxed) {
+            self.job.share();
+        }
         while self.blocked.load(Acquire) {
             fsleep(Delta::from_micros(200));
         }
@@ -252,6 +270,33 @@ mod cases {
         assert!(stuck.running.load(Acquire));
         stuck.blocked.store(false, Release);
         cancel_all(&[stuck, probe]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_waits_behind_the_job_that_scheduled_it_is_taken_over() -> Result {
+        let pool = Pool::start()?;
+
+        pool.resize(2)?;
+        // At first the job says itself that it goes on for a while, then the watch has to notice.
+        for shares in [true, false] {
+            let stuck = Probe::new(&pool)?;
+            let probe = Probe::new(&pool)?;
+
+            stuck.companion.populate(probe.clone());
+            stuck.calls.store(true, Relaxed);
+            stuck.shares.store(shares, Relaxed);
+            stuck.blocked.store(true, Relaxed);
+            for round in 1..20 {
+                stuck.ask();
+                assert!(eventually(|| probe.runs.load(Acquire) == round));
+                assert!(stuck.running.load(Acquire));
+                stuck.blocked.store(false, Release);
+                assert!(eventually(|| !stuck.running.load(Acquire)));
+                stuck.blocked.store(true, Release);
+            }
+            cancel_all(&[stuck, probe]);
+        }
         Ok(())
     }
 

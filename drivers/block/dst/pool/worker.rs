@@ -36,7 +36,7 @@ pub(super) fn run(pool: &Pool, index: usize, current: &Current) {
         match next(pool, index, slot, turn == 0) {
             Some(job) => {
                 slot.count();
-                Job::run(job);
+                Job::run(job, index);
                 current.give_way();
             }
             None => sleep(pool, slot, current),

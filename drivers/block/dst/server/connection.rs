@@ -267,7 +267,7 @@ impl Channel {
     /// Sends what there is room for; what has a body is thrown away.
     pub(super) fn send(&mut self) -> Result<(), End> {
         self.outbox
-            .send(&self.socket, false, drop)
+            .send(&self.socket, false, drop, || ())
             .map(|_| ())
             .map_err(|error| End::Fault(Fault::Socket(error)))
     }

@@ -43,6 +43,9 @@ const FRAME_BUDGET: usize = 64;
 /// Bytes of data that are received in one go.
 const BYTE_BUDGET: usize = 1 << 20;
 
+/// Bytes of data after which others are let have what waits for this thread.
+const SHARE: usize = 1 << 18;
+
 /// What is being received.
 pub(super) enum Receiving {
     /// A header.
@@ -77,7 +80,12 @@ impl Serving {
             };
 
             match received {
-                Some(len) => bytes += len,
+                Some(len) => {
+                    if (bytes + len) / SHARE > bytes / SHARE {
+                        self.mailbox.job().share();
+                    }
+                    bytes += len;
+                }
                 None => return Ok(After::Rest),
             }
             // Every byte is a sign of life, or a slow client would be taken for a dead one.

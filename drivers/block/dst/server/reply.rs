@@ -56,11 +56,15 @@ impl Serving {
             self.fill(channel);
 
             let more = !self.finished.is_empty();
+            let job = self.mailbox.job();
             let sent = channel
                 .outbox
-                .send(&channel.socket, more, |data| {
-                    retire(&mut self.grant, &mut self.memory, &mut self.stock, data.0);
-                })
+                .send(
+                    &channel.socket,
+                    more,
+                    |data| retire(&mut self.grant, &mut self.memory, &mut self.stock, data.0),
+                    || job.share(),
+                )
                 .map_err(|error| End::Fault(Fault::Socket(error)))?;
 
             if sent == Sent::Blocked || self.finished.is_empty() {

@@ -105,7 +105,8 @@ impl<B: Body> Outbox<B> {
     /// Sends as much as there is room for; `sent` gets the body of each frame that is complete.
     /// Process context; does not wait for room.
     ///
-    /// `more` says that more frames will follow at once.
+    /// `more` says that more frames will follow at once. `pause` is called whenever a call to the
+    /// socket was not the last one.
     ///
     /// # Errors
     ///
@@ -115,8 +116,15 @@ impl<B: Body> Outbox<B> {
         socket: &Socket,
         more: bool,
         mut sent: impl FnMut(B),
+        mut pause: impl FnMut(),
     ) -> Result<Sent> {
+        let mut first = true;
+
         while let Some(unsent) = self.frames.get(self.done..).filter(|rest| !rest.is_empty()) {
+            if !core::mem::take(&mut first) {
+                pause();
+            }
+
             let mut list = Gather::new(&mut self.pieces);
             let whole = fill(unsent, self.part, &mut list);
 

@@ -67,6 +67,11 @@ void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu)
 		kthread_affine_preferred(task, cpumask_of(cpu));
 }
 
+bool dstblk_helper_task_is_running(struct task_struct *task)
+{
+	return task_is_running(task);
+}
+
 int dstblk_helper_raw_smp_processor_id(void)
 {
 	return raw_smp_processor_id();
