@@ -216,9 +216,16 @@ pub(super) fn begin(
 impl Work for Connection {
     fn work(&self) {
         let mut state = self.state.lock();
-        let job = self.link.mailbox().job();
+        let mailbox = self.link.mailbox();
+        let job = mailbox.job();
 
-        match state.turn(self) {
+        mailbox.attend();
+
+        let after = state.turn(self);
+        let done = mailbox.leave();
+
+        match after {
+            After::Rest if done => job.schedule(),
             After::Rest => (),
             After::Again => job.schedule(),
             After::Over => {

@@ -364,8 +364,15 @@ impl Queue {
 #[pin_data]
 pub(super) struct Mailbox {
     #[pin]
-    done: SpinLockIrq<Chain>,
+    inner: SpinLockIrq<Inner>,
     job: Arc<Job>,
+}
+
+/// What is under the lock of a [`Mailbox`].
+struct Inner {
+    done: Chain,
+    /// Whether the connection is at work and will look again before it rests.
+    attended: bool,
 }
 
 impl Mailbox {
@@ -373,24 +380,51 @@ impl Mailbox {
     pub(super) fn new(job: Arc<Job>) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                done <- new_spinlock_irq!(Chain::new(), "Mailbox::done"),
+                inner <- new_spinlock_irq!(
+                    Inner {
+                        done: Chain::new(),
+                        attended: false,
+                    },
+                    "Mailbox::inner"
+                ),
                 job,
             }),
             GFP_KERNEL,
         )
     }
 
-    /// Puts a request in and wakes the connection.
+    /// Puts a request in and wakes the connection, unless that will look by itself.
     pub(super) fn put(&self, io: IoBox) {
-        self.done.lock().push(io);
-        self.job.schedule();
+        let attended = {
+            let mut inner = self.inner.lock();
+
+            inner.done.push(io);
+            inner.attended
+        };
+
+        if !attended {
+            self.job.schedule();
+        }
     }
 
     /// Takes all requests, the oldest on top.
     pub(super) fn take(&self) -> Chain {
-        let mut done = core::mem::replace(&mut *self.done.lock(), Chain::new());
+        let mut done = core::mem::replace(&mut self.inner.lock().done, Chain::new());
 
         done.take_reversed()
+    }
+
+    /// Notes that the connection is at work: what is put in does not wake it.
+    pub(super) fn attend(&self) {
+        self.inner.lock().attended = true;
+    }
+
+    /// Ends what [`Self::attend`] began; returns whether there are requests to be taken.
+    pub(super) fn leave(&self) -> bool {
+        let mut inner = self.inner.lock();
+
+        inner.attended = false;
+        !inner.done.is_empty()
     }
 
     /// Wakes the connection.
