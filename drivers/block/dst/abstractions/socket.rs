@@ -290,6 +290,14 @@ impl Socket {
     fn receive_message(&self, msg: &mut Message) -> Result<usize> {
         let flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
 
+        // Most who receive look until there is nothing more, and a call to find that out costs
+        // as much as one that brings something.
+        //
+        // SAFETY: The socket is valid.
+        if unsafe { bindings::dstblk_sk_is_drained(self.sk()) } {
+            return Err(EAGAIN);
+        }
+
         // SAFETY: The socket is valid; the message and the memory it points to are for the
         // duration of the call.
         count(unsafe {

@@ -63,6 +63,7 @@ void dstblk_sk_set_callbacks(struct sock *sk, void *data);
 void dstblk_sk_clear_callbacks(struct sock *sk);
 int dstblk_sk_connect(struct socket *sock, void *addr, int len);
 void dstblk_sk_want_space(struct socket *sock);
+bool dstblk_sk_is_drained(const struct sock *sk);
 void dstblk_sk_abort(struct socket *sock);
 int dstblk_helper_sk_wmem_alloc_get(struct sock *sk);
 

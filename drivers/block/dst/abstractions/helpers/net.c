@@ -173,6 +173,17 @@ void dstblk_sk_want_space(struct socket *sock)
 }
 
 /*
+ * Whether receiving would find neither data nor the end of it. What comes later
+ * is told of, as sk_rcvlowat is never more than one byte.
+ */
+bool dstblk_sk_is_drained(const struct sock *sk)
+{
+	return skb_queue_empty_lockless(&sk->sk_receive_queue) &&
+	       !READ_ONCE(sk->sk_shutdown) && !READ_ONCE(sk->sk_err) &&
+	       READ_ONCE(sk->sk_state) != TCP_CLOSE;
+}
+
+/*
  * Break a connection. Connecting to nowhere is how a TCP socket is made to
  * reset the connection and to let go of all that it has queued. A UNIX-domain
  * socket queues nothing itself: what it sent is with the peer until that closes.
