@@ -12,7 +12,10 @@ use super::{
     bio::Bio,
     fragment::Fragment, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    mem::MaybeUninit, //
+};
 use kernel::{
     page::{
         Page,
@@ -203,5 +206,47 @@ impl<'a> Iovec<'a, Dest> {
     /// case.
     pub(crate) fn push_bio(&mut self, bio: &'a Bio, offset: usize, len: usize) -> bool {
         bio.is_read() && self.push_bio_range(bio, offset, len)
+    }
+
+    /// Adds all of `buffer`; returns whether there was room.
+    pub(crate) fn push_buffer(&mut self, buffer: &'a mut KVec<u8>) -> bool {
+        let start = buffer.as_mut_ptr();
+
+        if buffer.is_empty() {
+            return true;
+        }
+
+        let piece = bindings::bio_vec {
+            // SAFETY: The memory of a `KVec` that is not empty comes from `kmalloc()`.
+            bv_page: unsafe { bindings::virt_to_page(start.cast()) },
+            bv_len: buffer.len() as u32,
+            bv_offset: (start as usize % PAGE_SIZE) as u32,
+        };
+
+        // SAFETY: The buffer is borrowed for `'a`, and nobody else has a reference to it. The
+        // pages of memory from `kmalloc()` follow each other.
+        unsafe { self.push(piece) }
+    }
+
+    /// Copies the beginning of `bytes` to where data would be received; returns how much had room.
+    pub(crate) fn write(&self, bytes: &[u8]) -> usize {
+        let mut iter = MaybeUninit::<bindings::iov_iter>::zeroed();
+
+        // SAFETY: The iterator is valid for writes, the pieces by the type invariants, too, and the
+        // bytes for reads.
+        unsafe {
+            bindings::iov_iter_bvec(
+                iter.as_mut_ptr(),
+                bindings::ITER_DEST,
+                self.pieces.as_ptr(),
+                self.pieces.len() as c_ulong,
+                self.bytes,
+            );
+            bindings::_copy_to_iter(
+                bytes.as_ptr().cast(),
+                bytes.len().min(self.bytes),
+                iter.as_mut_ptr(),
+            )
+        }
     }
 }

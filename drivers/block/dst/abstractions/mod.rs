@@ -32,6 +32,5 @@ pub(crate) mod memory;
 pub(crate) mod mempool;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
-pub(crate) mod pages;
 pub(crate) mod random;
 pub(crate) mod socket;

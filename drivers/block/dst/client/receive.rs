@@ -6,14 +6,11 @@ use super::{
     connection::Connection,
     flight::{
         Answer,
-        Data, //
+        Data,
+        Over, //
     }, //
 };
 use crate::{
-    abstractions::iovec::{
-        Pieces,
-        Scatter, //
-    },
     proto::{
         connection::Cause,
         frame::{
@@ -25,10 +22,9 @@ use crate::{
         run::Extent,
         units::Handle, //
     },
-    wire::headers::{
-        received,
-        Fault,
-        Headers, //
+    wire::{
+        fault::Fault,
+        inbox::Inbox, //
     }, //
 };
 use kernel::prelude::*;
@@ -36,8 +32,11 @@ use kernel::prelude::*;
 /// Frames that are received in one go, before others get a turn.
 const FRAMES: usize = 64;
 
-/// Pieces of memory that one call receives into.
-const PIECES: usize = 128;
+/// Bytes of data that are received in one go.
+const BYTES: usize = 1 << 20;
+
+/// Bytes of data after which what is over ends, even if more follows at once.
+const PORTION: usize = 1 << 18;
 
 /// What comes next.
 enum Expect {
@@ -58,10 +57,28 @@ enum Expect {
 
 /// What has been received so far.
 pub(super) struct Receiver {
-    headers: Headers,
+    inbox: Inbox,
     expect: Expect,
-    pieces: Pieces,
     control: KVec<u8>,
+    ended: Ended,
+}
+
+/// What is over and ends soon, many at once: whoever waits for them then has more to do when it is
+/// woken, and is not woken for each.
+struct Ended(KVec<Over>);
+
+impl Ended {
+    /// Puts aside what is over, or ends it if there is no room.
+    fn push(&mut self, over: Over) {
+        if !matches!(over, Over::Nothing) {
+            let _ = self.0.push_within_capacity(over);
+        }
+    }
+
+    /// Ends what was put aside.
+    fn end(&mut self) {
+        self.0.clear();
+    }
 }
 
 impl Receiver {
@@ -71,10 +88,10 @@ impl Receiver {
 
         control.resize(MAX_CONTROL_PAYLOAD as usize, 0, GFP_KERNEL)?;
         Ok(Self {
-            headers: Headers::new(),
+            inbox: Inbox::new()?,
             expect: Expect::Header,
-            pieces: Pieces::new(PIECES)?,
             control,
+            ended: Ended(KVec::with_capacity(FRAMES, GFP_KERNEL)?),
         })
     }
 
@@ -102,52 +119,77 @@ impl Connection {
     /// Receives what is there, but not too much at a time. Only called by the connection's job.
     pub(super) fn receive(&self) {
         let mut receiver = self.receiver.lock();
+        let result = self.frames(&mut receiver);
+
+        receiver.ended.end();
+        drop(receiver);
+        match result {
+            Ok(true) => self.job.schedule(),
+            Ok(false) => (),
+            Err(Wrong::Fault(Fault::Socket(error))) => self.broken(error),
+            Err(Wrong::Fault(Fault::Closed)) => self.over(Cause::Lost),
+            Err(Wrong::Fault(Fault::Frame(error))) => self.protocol(error.text()),
+            Err(Wrong::Protocol(text)) => self.protocol(text),
+        }
+    }
+
+    /// Receives some frames; returns whether there may be more.
+    fn frames(&self, receiver: &mut Receiver) -> Result<bool, Wrong> {
+        let mut bytes = 0;
+        let mut portion = 0;
 
         for _ in 0..FRAMES {
             if self.is_over() {
-                return;
+                return Ok(false);
             }
-            match self.step(&mut receiver) {
-                Ok(true) => (),
-                Ok(false) => return,
-                Err(Wrong::Fault(Fault::Socket(error))) => return self.broken(error),
-                Err(Wrong::Fault(Fault::Closed)) => return self.over(Cause::Lost),
-                Err(Wrong::Fault(Fault::Frame(error))) => return self.protocol(error.text()),
-                Err(Wrong::Protocol(text)) => return self.protocol(text),
+            let Some(len) = self.step(receiver)? else {
+                return Ok(false);
+            };
+
+            portion += len;
+            if portion >= PORTION {
+                bytes += core::mem::take(&mut portion);
+                receiver.ended.end();
+                if bytes >= BYTES {
+                    break;
+                }
+                self.job.share();
             }
         }
-        self.job.schedule();
+        Ok(true)
     }
 
-    /// Receives what comes next; returns whether there may be more.
-    fn step(&self, receiver: &mut Receiver) -> Result<bool, Wrong> {
+    /// Receives what comes next; returns the number of bytes of data, [`None`] if there is nothing
+    /// more now.
+    fn step(&self, receiver: &mut Receiver) -> Result<Option<usize>, Wrong> {
         let Receiver {
-            headers,
+            inbox,
             expect,
-            pieces,
             control,
+            ended,
         } = receiver;
+        let mut bytes = 0;
 
         *expect = match expect {
             Expect::Header => {
-                let Some(header) = headers.next(&self.socket)? else {
-                    return Ok(false);
+                let Some(header) = inbox.header(&self.socket)? else {
+                    return Ok(None);
                 };
                 self.note_rx();
-                self.header(header)?
+                self.header(header, ended)?
             }
             Expect::Control { header, have } => {
                 let wanted = header.payload as usize;
                 let rest = control.get_mut(*have..wanted).unwrap_or_default();
 
                 if !rest.is_empty() {
-                    let Some(len) = received(self.socket.receive_bytes(rest))? else {
-                        return Ok(false);
+                    let Some(len) = inbox.bytes(&self.socket, rest)? else {
+                        return Ok(None);
                     };
                     *have += len;
                 }
                 if *have < wanted {
-                    return Ok(true);
+                    return Ok(Some(0));
                 }
                 self.control_frame(header, control.get(..wanted).unwrap_or_default())
                     .map_err(Wrong::Protocol)?;
@@ -159,32 +201,33 @@ impl Connection {
                 data,
                 have,
             } => {
-                let mut list = Scatter::new(pieces);
-
-                if let Some(bio) = data.request.bio() {
+                let Some(bio) = data.request.bio() else {
+                    return Err(Wrong::Protocol("data of nothing"));
+                };
+                let mut room = false;
+                let len = inbox.data(&self.socket, |list| {
                     list.push_bio(bio, data.offset + *have, data.len - *have);
-                }
-                if list.bytes() == 0 {
+                    room = list.bytes() > 0;
+                })?;
+                if !room {
                     return Err(Wrong::Protocol("more data than asked for"));
                 }
-                let Some(len) = received(self.socket.receive(&list))? else {
-                    return Ok(false);
+                let Some(len) = len else {
+                    return Ok(None);
                 };
                 self.note_rx();
                 *have += len;
+                bytes = len;
                 if *have < data.len {
-                    return Ok(true);
+                    return Ok(Some(bytes));
                 }
-                let over = self.storage.queue.lock().received(*handle, extent);
-                // The data's share of the request has to go first, so that the bio ends here and
-                // not when the next frame comes.
-                *expect = Expect::Header;
-                drop(over);
-                return Ok(true);
+                // The bio ends when the data's share of the request is gone, too.
+                ended.push(self.storage.queue.lock().received(*handle, extent));
+                Expect::Header
             }
             Expect::Waste(left) => {
-                let Some(len) = received(self.socket.discard(*left))? else {
-                    return Ok(false);
+                let Some(len) = inbox.skip(&self.socket, *left)? else {
+                    return Ok(None);
                 };
                 match left.saturating_sub(len) {
                     0 => Expect::Header,
@@ -192,11 +235,11 @@ impl Connection {
                 }
             }
         };
-        Ok(true)
+        Ok(Some(bytes))
     }
 
     /// Finds out what follows `header`.
-    fn header(&self, header: Header) -> Result<Expect, Wrong> {
+    fn header(&self, header: Header, ended: &mut Ended) -> Result<Expect, Wrong> {
         match header.opcode {
             Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => {
                 Ok(Expect::Control { header, have: 0 })
@@ -205,12 +248,12 @@ impl Connection {
             | Opcode::Write
             | Opcode::Flush
             | Opcode::Discard
-            | Opcode::WriteZeroes => self.reply(&header),
+            | Opcode::WriteZeroes => self.reply(&header, ended),
         }
     }
 
     /// Does what `header`, that of a reply to a request, says.
-    fn reply(&self, header: &Header) -> Result<Expect, Wrong> {
+    fn reply(&self, header: &Header, ended: &mut Ended) -> Result<Expect, Wrong> {
         if !self.is_live() {
             return Err(Wrong::Protocol("a reply before the welcome"));
         }
@@ -227,7 +270,7 @@ impl Connection {
 
         match (answer, reply.extent) {
             (Answer::Done(over), _) => {
-                drop(over);
+                ended.push(over);
                 Ok(waste)
             }
             (Answer::Receive(data), Some(extent)) => Ok(Expect::Data {

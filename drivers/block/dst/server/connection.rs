@@ -44,9 +44,8 @@ use crate::{
         }, //
     },
     wire::{
-        headers::{
-            Fault, //
-        },
+        fault::Fault,
+        inbox::Inbox,
         outbox::Outbox, //
     }, //
 };
@@ -61,7 +60,6 @@ use super::{
         Admission,
         Denial, //
     },
-    inbox::Inbox,
     io::Mailbox,
     link::{
         Cut,

@@ -22,7 +22,6 @@ mod device;
 pub(crate) mod export;
 mod greeting;
 mod hello;
-mod inbox;
 mod io;
 mod link;
 mod listener;

@@ -199,13 +199,14 @@ impl Serving {
         &mut self,
         connection: &Connection,
         channel: &mut Channel,
-        mut io: IoBox,
+        io: IoBox,
         have: usize,
     ) -> Result<Option<usize>, End> {
         let left = (io.bytes() as usize).saturating_sub(have);
-        let result = channel
-            .inbox
-            .pages(&channel.socket, &mut io.pages, have, left)?;
+        let result = channel.inbox.data(&channel.socket, |list| {
+            // There are pages for all of it; if not, too little is received rather than too much.
+            list.push_pages(&io.pages, have, left);
+        })?;
 
         match result {
             Some(len) if len >= left => self.submit(connection, io),

@@ -12,7 +12,7 @@ use crate::{
     },
     proto::credits::Grant,
     wire::{
-        headers::Fault,
+        fault::Fault,
         outbox::{
             Body,
             Sent, //

@@ -4,6 +4,7 @@
 //!
 //! Nothing in here waits for the network.
 
-pub(crate) mod headers;
+pub(crate) mod fault;
+pub(crate) mod inbox;
 pub(crate) mod outbox;
 pub(crate) mod turnstile;

@@ -139,9 +139,9 @@ int dstblk_helper_page_count(struct page *page)
 	return page_count(page);
 }
 
-void dstblk_helper_memcpy_to_page(struct page *page, size_t offset, const char *from, size_t len)
+struct page *dstblk_helper_virt_to_page(const void *address)
 {
-	memcpy_to_page(page, offset, from, len);
+	return virt_to_page(address);
 }
 
 bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset)

@@ -41,7 +41,7 @@ struct page *dstblk_helper_alloc_page(gfp_t gfp);
 void dstblk_helper_get_page(struct page *page);
 void dstblk_helper_put_page(struct page *page);
 int dstblk_helper_page_count(struct page *page);
-void dstblk_helper_memcpy_to_page(struct page *page, size_t offset, const char *from, size_t len);
+struct page *dstblk_helper_virt_to_page(const void *address);
 unsigned int dstblk_msecs_since(unsigned long start);
 bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset);
 

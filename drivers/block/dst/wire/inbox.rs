@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a client sends: headers, many in one call if there are, and payloads.
+//! What the other side sends: headers, many in one call if there are, and data.
 //!
-//! Most requests are short, and each call to a socket costs more than copying some bytes: so as
-//! much is received at once as a small buffer holds, and taken apart there. Long payloads go right
-//! to where they belong, except for their beginning.
-
-use kernel::{
-    page::Page,
-    prelude::*, //
-};
+//! Most frames are short, and each call to a socket costs more than copying some bytes: so as much
+//! is received at once as a small buffer holds, and taken apart there. Data goes right to where it
+//! belongs, except for the little of it that came with its header, and brings the next headers
+//! along.
 
 use crate::{
     abstractions::{
@@ -18,27 +14,28 @@ use crate::{
             Pieces,
             Scatter, //
         },
-        pages,
         socket::Socket, //
     },
-    proto::{
-        frame::{
-            Header,
-            HEADER_SIZE, //
-        },
-        units::MAX_RUN_PAGES, //
-    },
-    wire::headers::{
-        received,
-        Fault, //
+    proto::frame::{
+        Header,
+        HEADER_SIZE, //
     }, //
 };
+use kernel::prelude::*;
 
-/// Bytes that are received at once: two pages with their headers fit.
-const BUFFER_SIZE: usize = 8192 + 2 * HEADER_SIZE;
+use super::fault::{
+    received,
+    Fault, //
+};
+
+/// Bytes that are received at once, apart from data: some headers.
+const BUFFER_SIZE: usize = 1024;
+
+/// Pieces of memory that one call receives into.
+const PIECES: usize = 128;
 
 /// What was received and not looked at yet.
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     buffer: KVec<u8>,
     /// Where it begins in the buffer.
     start: usize,
@@ -50,12 +47,12 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// Allocates an empty one. Process context.
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             buffer: KVec::from_elem(0, BUFFER_SIZE, GFP_KERNEL)?,
             start: 0,
             end: 0,
-            pieces: Pieces::new(MAX_RUN_PAGES as usize + 1)?,
+            pieces: Pieces::new(PIECES)?,
         })
     }
 
@@ -64,7 +61,7 @@ impl Inbox {
     /// # Errors
     ///
     /// A [`Fault`] is final: nobody can tell where the next header would begin.
-    pub(super) fn header(&mut self, socket: &Socket) -> Result<Option<Header>, Fault> {
+    pub(crate) fn header(&mut self, socket: &Socket) -> Result<Option<Header>, Fault> {
         loop {
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
 
@@ -86,7 +83,7 @@ impl Inbox {
     /// # Errors
     ///
     /// A [`Fault`] is final.
-    pub(super) fn bytes(
+    pub(crate) fn bytes(
         &mut self,
         socket: &Socket,
         buffer: &mut [u8],
@@ -102,31 +99,47 @@ impl Inbox {
         Ok(Some(unread.len()))
     }
 
-    /// Receives up to `len` bytes of what comes next into `pages`, from `offset` on; see
-    /// [`Self::bytes`].
-    pub(super) fn pages(
-        &mut self,
+    /// Receives what comes next into the memory that `place` puts into the list, some of which
+    /// there has to be; see [`Self::bytes`].
+    pub(crate) fn data<'a>(
+        &'a mut self,
         socket: &Socket,
-        pages: &mut [Page],
-        offset: usize,
-        len: usize,
+        place: impl FnOnce(&mut Scatter<'a>),
     ) -> Result<Option<usize>, Fault> {
-        let unread = self.take(len);
+        let Self {
+            buffer,
+            start,
+            end,
+            pieces,
+        } = self;
+        let mut list = Scatter::new(pieces);
+
+        place(&mut list);
+
+        let wanted = list.bytes();
+        let unread = buffer.get(*start..*end).unwrap_or_default();
 
         if !unread.is_empty() {
-            pages::write(pages, offset, unread).map_err(Fault::Socket)?;
-            return Ok(Some(unread.len()));
+            let len = list.write(unread);
+
+            *start += len;
+            return Ok(Some(len));
         }
 
-        let mut list = Scatter::new(&mut self.pieces);
+        // If there is no room for it in the list, the next headers have to wait.
+        list.push_buffer(buffer);
 
-        // There are pages for all of it; if not, too little is received rather than too much.
-        list.push_pages(pages, offset, len);
-        received(socket.receive(&list))
+        let Some(len) = received(socket.receive(&list))? else {
+            return Ok(None);
+        };
+
+        *start = 0;
+        *end = len.saturating_sub(wanted);
+        Ok(Some(len.min(wanted)))
     }
 
     /// Receives up to `len` bytes of what comes next and forgets them; see [`Self::bytes`].
-    pub(super) fn skip(&mut self, socket: &Socket, len: usize) -> Result<Option<usize>, Fault> {
+    pub(crate) fn skip(&mut self, socket: &Socket, len: usize) -> Result<Option<usize>, Fault> {
         match self.take(len) {
             [] => received(socket.discard(len)),
             unread => Ok(Some(unread.len())),
