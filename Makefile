@@ -138,6 +138,13 @@ bench:
 	scripts/lab/build-dstctl >/dev/null
 	tools/testing/run bench
 
+.PHONY: count
+count:
+	scripts/lab/prepare build guest
+	scripts/lab/build-module stock >/dev/null
+	scripts/lab/build-dstctl >/dev/null
+	tools/testing/run count
+
 # SEED=s.r is round r of seed s, alone; OPTIONS are those of the program.
 ROUNDS ?= 100
 SEED ?= 1
@@ -170,6 +177,7 @@ help:
 	@echo '  make check        all tests (parts: check-host, check-style)'
 	@echo '  make check-debug  the scenarios under kernels that check themselves'
 	@echo '  make bench        numbers, side by side with nvme-tcp and nbd'
+	@echo '  make count        instructions of each request, beside nvme-tcp'
 	@echo '  make recovery     for how long I/O stands still when something breaks'
 	@echo '  make soak         random faults over disks whose every sector is judged;'
 	@echo '                    ROUNDS=n SEED=s, or SEED=s.r for round r of seed s alone'

@@ -115,12 +115,12 @@ Peer = Callable[[Machine], contextlib.AbstractContextManager[str]]
 PEERS: dict[str, Peer] = {"raw": raw, "dst": dst, "nvme-tcp": nvme_tcp, "nbd": nbd}
 
 
-def make_disk(machine: Machine) -> None:
+def make_disk(machine: Machine, size: int = SIZE_MIB) -> None:
     """A disk of memory with two queues and no cost of its own to speak of."""
     machine.sh(
         f"""
         mkdir /sys/kernel/config/nullb/bench; cd /sys/kernel/config/nullb/bench
-        echo {SIZE_MIB} > size; echo 1 > memory_backed; echo 4096 > blocksize
+        echo {size} > size; echo 1 > memory_backed; echo 4096 > blocksize
         echo 2 > submit_queues; echo 0 > irqmode; echo 1 > power
         test -b {DISK}
         dd if=/dev/zero of={DISK} bs=1M oflag=direct status=none || true

@@ -97,11 +97,15 @@ class Qemu(Machine):
         """Path of a disk in the order of the command line."""
         return f"/dev/vd{chr(ord('b') + index)}"
 
+    def accelerator(self) -> list[str]:
+        """What executes its instructions."""
+        return accelerator(self.paths.vmlinuz)
+
     def _command(self, line: int, cards: list[int]) -> list[str]:
         """The emulator with its arguments; line and cards are descriptors."""
         words = [
             *_BASE,
-            *accelerator(self.paths.vmlinuz),
+            *self.accelerator(),
             "-smp",
             str(self.flavour.cpus),
             "-m",
