@@ -49,6 +49,12 @@ impl Answer {
     }
 }
 
+/// Bytes of an acknowledgement in front of its text.
+const PAYLOAD: usize = size_of::<bindings::nlmsgerr>();
+
+/// Bytes around the text: its header, its final zero and the padding.
+const MARGIN: usize = 16;
+
 /// A request that is answered after its handler has returned. Dropping it does not answer.
 ///
 /// # Invariants
@@ -59,22 +65,32 @@ pub(crate) struct Deferred {
     header: Header,
     /// The header of the request.
     request: bindings::nlmsghdr,
+    /// What the acknowledgement goes into: who has asked waits for it, so it must not depend on
+    /// whether there will be memory.
+    acknowledgement: Buffer,
 }
 
-// SAFETY: The only pointer is that of the family, of which only constants are used.
+// SAFETY: The only pointers are that of the family, of which only constants are used, and that of a
+// buffer, which nobody else has.
 unsafe impl Send for Deferred {}
 
-// SAFETY: As above; all else are values, and a reference to a namespace.
+// SAFETY: As above, and the buffer is only touched by who owns `self`; all else are values, and a
+// reference to a namespace.
 unsafe impl Sync for Deferred {}
 
 impl Deferred {
     /// Notes who has sent `request`. The handler has to return [`Answer::Later`] then.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory.
     pub(crate) fn new(request: &Request) -> Result<Self> {
         // INVARIANT: Families are static variables of the module.
         Ok(Self {
             net: request.namespace()?,
             header: request.header(0),
             request: request.netlink_header(),
+            acknowledgement: Buffer::new(PAYLOAD + TEXT_MAX + MARGIN)?,
         })
     }
 
@@ -87,27 +103,27 @@ impl Deferred {
     /// - `ENOMEM` if there is not enough memory.
     /// - `ECONNREFUSED` if who has asked is gone, `EAGAIN` if it does not read its replies.
     pub(crate) fn reply(&self, fill: impl Fn(&mut Message<'_>) -> Result) -> Result {
-        self.send(Buffer::filled(&self.header, fill)?)
+        send(
+            &self.net,
+            self.header.port,
+            Buffer::filled(&self.header, fill)?,
+        )
     }
 
     /// Tells who has asked that the request is done, or why not. This sleeps.
-    ///
-    /// Nobody hears of it if there is no memory for the message.
     pub(crate) fn finish(self, result: Result<(), impl Explain>) {
-        let acknowledgement = match &result {
+        let written = match &result {
             Ok(()) if u32::from(self.request.nlmsg_flags) & bindings::NLM_F_ACK == 0 => return,
-            Ok(()) => self.acknowledgement(0, ""),
-            Err(refusal) => self.acknowledgement(refusal.error().to_errno(), refusal.text()),
+            Ok(()) => self.acknowledge(0, ""),
+            Err(refusal) => self.acknowledge(refusal.error().to_errno(), refusal.text()),
         };
 
         // Who has asked may be gone.
-        let _ = acknowledgement.and_then(|buffer| self.send(buffer));
+        let _ = written.and_then(|()| send(&self.net, self.header.port, self.acknowledgement));
     }
 
-    /// Returns a message that says how the request ended: with `error` because of `text`.
-    fn acknowledgement(&self, error: c_int, text: &str) -> Result<Buffer> {
-        const PAYLOAD: usize = size_of::<bindings::nlmsgerr>();
-
+    /// Writes how the request ended into its buffer: with `error` because of `text`.
+    fn acknowledge(&self, error: c_int, text: &str) -> Result {
         let mut len = text.len().min(TEXT_MAX);
 
         while !text.is_char_boundary(len) {
@@ -119,9 +135,7 @@ impl Deferred {
             true => 0,
             false => bindings::NLM_F_ACK_TLVS,
         };
-        // Room for the text, its header, its final zero and the padding.
-        let buffer = Buffer::new(PAYLOAD + TEXT_MAX + 16)?;
-        let skb = NonNull::new(buffer.as_ptr()).ok_or(EINVAL)?;
+        let skb = NonNull::new(self.acknowledgement.as_ptr()).ok_or(EINVAL)?;
 
         // SAFETY: The buffer is valid and ours, and has room for this.
         let header = unsafe {
@@ -153,14 +167,12 @@ impl Deferred {
         }
         // SAFETY: The message was begun above in this buffer.
         unsafe { bindings::nlmsg_end(skb.as_ptr(), header) };
-        Ok(buffer)
+        Ok(())
     }
+}
 
-    /// Sends a message to who has asked.
-    fn send(&self, buffer: Buffer) -> Result {
-        // SAFETY: The namespace is valid; the message goes to C, whatever becomes of it.
-        to_result(unsafe {
-            bindings::genlmsg_unicast(self.net.as_ptr(), buffer.into_raw(), self.header.port)
-        })
-    }
+/// Sends a message to `port` in `net`.
+fn send(net: &Namespace, port: u32, buffer: Buffer) -> Result {
+    // SAFETY: The namespace is valid; the message goes to C, whatever becomes of it.
+    to_result(unsafe { bindings::genlmsg_unicast(net.as_ptr(), buffer.into_raw(), port) })
 }
