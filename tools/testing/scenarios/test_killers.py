@@ -94,8 +94,8 @@ def test_a_sick_disk_delays_nobody_else(server: Machine, client: Machine) -> Non
         "--size=4M",
         "--iodepth=512",
     )
-    server.wait("stat.in_flight", device="nbd0")
-    server.wait("objects.has_in_flight", 20, name="sick", least=200)
+    server.wait("stat.in_flight", 60, device="nbd0")
+    server.wait("objects.has_in_flight", 60, name="sick", least=200)
 
     def others_go_on(round: int) -> None:
         fio.verify(client, well, blocks="512-64k", size=8, depth=16)
