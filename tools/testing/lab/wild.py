@@ -27,7 +27,7 @@ class WildDisk:
     def release(self) -> None:
         """Do what was held, and wait for it."""
         self.machine.call("disk.release", device=DEVICE)
-        self.machine.wait("stat.idle", 60, device="nbd0")
+        self.machine.wait("stat.idle", 120, device="nbd0")
 
     def remove(self) -> None:
         """Take it away; nobody uses it any more."""

@@ -82,6 +82,8 @@ def busy_with_a_sick_disk(server: Machine, client: Machine) -> tuple[WildDisk, s
 
 
 def test_a_sick_disk_delays_nobody_else(server: Machine, client: Machine) -> None:
+    # If one thread waits for the disk, all of them do.
+    server.dst.ctl("pool", "set", "1")
     sick, well = busy_with_a_sick_disk(server, client)
     job = client.spawn(
         "fio",
