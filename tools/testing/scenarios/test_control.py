@@ -34,7 +34,7 @@ def write(client: Machine, disk: str, sector: int = 0) -> object:
 
 @pytest.mark.stock
 def test_io_of_a_suspended_storage_waits(disk: str, client: Machine) -> None:
-    job = fio.start(client, disk, blocks="512-64k", size=64, rate=16)
+    job = fio.start(client, disk, blocks="512-64k", size=32, rate=8)
     begun(client)
     for _ in range(3):
         client.dst.ctl("suspend", "disk")
@@ -141,7 +141,7 @@ def test_the_module_goes_though_a_storage_is_suspended(disk: str, client: Machin
 
 @pytest.mark.stock
 def test_everything_is_changed_while_io_runs(disk: str, server: Machine, client: Machine) -> None:
-    job = fio.start(client, disk, blocks="512-64k", size=64, rate=16)
+    job = fio.start(client, disk, blocks="512-64k", size=32, rate=8)
     begun(client)
     v6 = ipaddress.ip_address(server.address(version=6))
     both = [f"{server.address()}:{PORT}", f"[{v6}]:{PORT}"]
