@@ -20,5 +20,7 @@ def test_the_modules_own_tests(client: Machine, suite: str) -> None:
     assert planned, report
     cases = re.findall(r"^ +((?:not )?ok) \d+ (\w+)(.*)$", report, re.MULTILINE)
     assert len(cases) == int(planned[1]) > 0, report
-    assert [name for verdict, name, rest in cases if verdict != "ok" or "SKIP" in rest] == [], report
+    assert [name for verdict, name, rest in cases if verdict != "ok" or "SKIP" in rest] == [], (
+        report
+    )
     assert re.search(rf"^ok \d+ {suite}$", report, re.MULTILINE), report

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Allocations that fail, on kernels with fault injection."""
+
+import os
+
+ROOT = "/sys/kernel/debug"
+KINDS = "failslab", "fail_page_alloc"
+# Longer than any function: symbols are known by where they begin.
+MARGIN = 1 << 16
+
+
+def possible() -> bool:
+    """Whether this kernel can do that."""
+    return all(os.path.isdir(f"{ROOT}/{kind}") for kind in KINDS)
+
+
+def _set(**values: object) -> None:
+    """Set attributes of all kinds of faults; some do not have all of them."""
+    for kind in KINDS:
+        for name, value in values.items():
+            path = f"{ROOT}/{kind}/{name.replace('_', '-')}"
+            if os.path.exists(path):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(str(value))
+
+
+def _text(module: str) -> tuple[int, int]:
+    """Where the code of a module begins and ends."""
+    with open("/proc/kallsyms", encoding="utf-8") as file:
+        words = [line.split() for line in file if line.endswith(f"[{module}]\n")]
+    code = [int(word[0], 16) for word in words if word[1] in "tT"]
+    return min(code), max(code) + MARGIN
+
+
+def begin(percent: int) -> None:
+    """Let so many in a hundred allocations with the module in their backtrace fail."""
+    start, end = _text("dst")
+    _set(
+        task_filter="N",
+        require_start=start,
+        require_end=end,
+        stacktrace_depth=32,
+        min_order=0,
+        ignore_gfp_wait="N",
+        # Pages of processes, of which there are too many to look at.
+        ignore_gfp_highmem="Y",
+        verbose=0,
+        interval=1,
+        space=0,
+        times=-1,
+    )
+    _set(probability=percent)
+
+
+def end() -> None:
+    """Let no more allocations fail."""
+    _set(probability=0)

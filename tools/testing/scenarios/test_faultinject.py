@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Allocations of the module fail: commands refuse, and nothing breaks."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from lab import fio
+from lab.dst import EVERYBODY, PORT
+from lab.machine import Machine
+
+ROUNDS = 8
+
+
+@contextlib.contextmanager
+def failing(*machines: Machine, percent: int) -> Iterator[None]:
+    """Let so many of the module's allocations fail, for a while."""
+    if not all(machine.call("faults.possible") for machine in machines):
+        pytest.skip("this kernel has no fault injection")
+    try:
+        for machine in machines:
+            machine.call("faults.begin", percent=percent)
+        yield
+    finally:
+        for machine in machines:
+            machine.call("faults.end")
+
+
+def attempt(machine: Machine, *words: str) -> bool:
+    """Run dstctl, which works or says why not."""
+    result = machine.dst.ctl(*words, check=False)
+    assert result.rc is not None and result.rc >= 0, result
+    assert result.rc == 0 or result.err.strip(), result
+    return result.rc == 0
+
+
+def test_commands_work_or_refuse(server: Machine, client: Machine) -> None:
+    rules = [word for rule in EVERYBODY for word in ("--allow", rule)]
+    export = ["export", "add", "disk", server.disk(0), "--listen", f"[::]:{PORT}", *rules]
+    worked = []
+    with failing(server, client, percent=2):
+        for number in range(ROUNDS):
+            worked += [
+                attempt(server, *export),
+                attempt(client, "add", "disk", f"{server.address()}:{PORT}", "--timeout", "2s"),
+                attempt(client, "list"),
+                attempt(client, "show", "disk"),
+                attempt(client, "pool", "set", str(1 + number % 5)),
+                attempt(server, "export", "show", "disk"),
+                attempt(client, "del", "disk", "--force"),
+                attempt(server, "export", "del", "disk", "--force"),
+            ]
+    assert {True, False} == set(worked)
+    for machine in client, server:
+        machine.dst.clear()
+    server.dst.export("disk", server.disk(0))
+    fio.verify(client, client.dst.attach("disk", server), size=16)
