@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Allocations of the module fail: commands refuse, and nothing breaks."""
+"""Allocations of the module fail: commands refuse, I/O waits, nothing breaks."""
 
 import contextlib
 from collections.abc import Iterator
@@ -56,3 +56,12 @@ def test_commands_work_or_refuse(server: Machine, client: Machine) -> None:
         machine.dst.clear()
     server.dst.export("disk", server.disk(0))
     fio.verify(client, client.dst.attach("disk", server), size=16)
+
+
+def test_io_does_not_notice(disk: str, server: Machine, client: Machine) -> None:
+    with failing(server, client, percent=1):
+        job = fio.start(client, disk, size=64, blocks="512-128k")
+        assert job.wait(120 * client.flavour.slowness).rc == 0
+    client.dst.wait_state("disk", "connected")
+    client.call("blockio.write", path=disk, sector=0, count=64, seed=1)
+    assert client.call("blockio.wrong", path=disk, sector=0, count=64, seed=1) == []
