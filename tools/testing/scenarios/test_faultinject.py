@@ -7,17 +7,24 @@ from collections.abc import Iterator
 import pytest
 
 from lab import fio
+from lab.bed import Bed
 from lab.dst import EVERYBODY, PORT
 from lab.machine import Machine
+from lab.pool import Spec
 
 ROUNDS = 8
+
+
+def need(*machines: Machine) -> None:
+    """Skip the test if the kernels cannot do it."""
+    if not all(machine.call("faults.possible") for machine in machines):
+        pytest.skip("this kernel has no fault injection")
 
 
 @contextlib.contextmanager
 def failing(*machines: Machine, percent: int) -> Iterator[None]:
     """Let so many of the module's allocations fail, for a while."""
-    if not all(machine.call("faults.possible") for machine in machines):
-        pytest.skip("this kernel has no fault injection")
+    need(*machines)
     try:
         for machine in machines:
             machine.call("faults.begin", percent=percent)
@@ -65,3 +72,18 @@ def test_io_does_not_notice(disk: str, server: Machine, client: Machine) -> None
     client.dst.wait_state("disk", "connected")
     client.call("blockio.write", path=disk, sector=0, count=64, seed=1)
     assert client.call("blockio.wrong", path=disk, sector=0, count=64, seed=1) == []
+
+
+def test_the_module_is_loaded_or_not(bed: Bed) -> None:
+    (machine,) = bed.machines(Spec("client"), load=False)
+    need(machine)
+    module = f"/machine/modules/dst-{machine.flavour.name}.ko"
+    errors = []
+    for _ in range(2 * ROUNDS):
+        errors.append(machine.call("faults.load", path=module, percent=1))
+        assert machine.dst.loaded == (errors[-1] == 0)
+        if machine.dst.loaded:
+            machine.dst.unload()
+        assert machine.call("leftovers.after_unload") == []
+    assert any(errors)
+    machine.dst.load()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Allocations that fail, on kernels with fault injection."""
 
+import ctypes
 import os
 
+FINIT_MODULE = 313  # the number of the system call on x86-64
 ROOT = "/sys/kernel/debug"
 KINDS = "failslab", "fail_page_alloc"
 # Longer than any function: symbols are known by where they begin.
@@ -32,11 +34,10 @@ def _text(module: str) -> tuple[int, int]:
     return min(code), max(code) + MARGIN
 
 
-def begin(percent: int) -> None:
-    """Let so many in a hundred allocations with the module in their backtrace fail."""
-    start, end = _text("dst")
+def _begin(percent: int, task: bool, start: int, end: int) -> None:
+    """Let allocations fail by what is in their backtrace, or by who asks for them."""
     _set(
-        task_filter="N",
+        task_filter="Y" if task else "N",
         require_start=start,
         require_end=end,
         stacktrace_depth=32,
@@ -50,6 +51,26 @@ def begin(percent: int) -> None:
         times=-1,
     )
     _set(probability=percent)
+
+
+def begin(percent: int) -> None:
+    """Let so many in a hundred allocations with the module in their backtrace fail."""
+    _begin(percent, False, *_text("dst"))
+
+
+def load(path: str, percent: int) -> int:
+    """Load a module while so many in a hundred allocations of that fail; the error, or 0."""
+    mark = os.open("/proc/thread-self/make-it-fail", os.O_WRONLY)
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(path, "rb") as file:
+        _begin(percent, True, 0, 2**64 - 1)
+        os.write(mark, b"1")
+        failed = libc.syscall(FINIT_MODULE, file.fileno(), b"", 0)
+        error = ctypes.get_errno()
+        os.write(mark, b"0")
+        end()
+    os.close(mark)
+    return error if failed else 0
 
 
 def end() -> None:
