@@ -81,10 +81,7 @@ impl Storage {
             ));
         }
 
-        let _alone = self
-            .changing
-            .try_lock()
-            .ok_or_else(|| Refusal::new(EBUSY, fmt!("{} is being changed already", self.name())))?;
+        let _alone = self.begin_change()?;
         if self.queue.lock().is_dead() {
             return Err(self.leaving());
         }

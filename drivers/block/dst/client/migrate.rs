@@ -54,10 +54,7 @@ impl Storage {
     ///
     /// A refusal that says what went wrong; the storage goes on with the old server then.
     pub(crate) fn migrate(&self, addresses: KVec<Address>, timeout_ms: u32) -> refusal::Result {
-        let _alone = self
-            .changing
-            .try_lock()
-            .ok_or_else(|| Refusal::new(EBUSY, fmt!("{} is being changed already", self.name())))?;
+        let _alone = self.begin_change()?;
         let deadline = Deadline {
             begun: Instant::now(),
             timeout_ms,

@@ -19,7 +19,10 @@ use crate::{
     },
     proto::connection::Cause, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::MutexGuard, //
+};
 
 /// How many times within a limit it is looked whether something has reached it.
 const LOOKS: u32 = 8;
@@ -41,8 +44,9 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// A refusal if the storage is being removed.
+    /// A refusal if the storage is being removed, or changed by somebody else.
     pub(crate) fn suspend(&self) -> refusal::Result {
+        let _alone = self.begin_change()?;
         let held = self.queue.lock().hold();
 
         if held.is_none() {
@@ -56,8 +60,11 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// A refusal if the storage is being removed.
+    /// A refusal if the storage is being removed, or changed by somebody else: on its way to another
+    /// server nothing may be sent to the old one any more.
     pub(crate) fn resume(&self) -> refusal::Result {
+        let _alone = self.begin_change()?;
+
         if self.queue.lock().is_dead() {
             return Err(self.leaving());
         }
@@ -65,6 +72,13 @@ impl Storage {
         self.queue.lock().resume();
         self.transmit();
         Ok(())
+    }
+
+    /// Keeps others from changing the storage as long as the guard exists.
+    pub(super) fn begin_change(&self) -> refusal::Result<MutexGuard<'_, ()>> {
+        self.changing
+            .try_lock()
+            .ok_or_else(|| Refusal::new(EBUSY, fmt!("{} is being changed already", self.name())))
     }
 
     /// Returns the refusal to do anything with a storage that is being removed.

@@ -130,6 +130,11 @@ impl Queue {
         matches!(self.gate, Gate::Dead(_))
     }
 
+    /// Returns whether some connection may take work.
+    fn is_up(&self) -> bool {
+        self.carriers.iter().any(|carrier| carrier.stamp.is_some())
+    }
+
     /// Returns the number of pieces of work under way.
     pub(super) fn in_flight(&self) -> u32 {
         self.table.len()
@@ -266,9 +271,10 @@ impl Queue {
     }
 
     /// Lets everything fail with `status` until there is a connection. What is there has to be
-    /// taken out with [`Self::pop`]. Returns whether it did not fail yet, and does not wait.
+    /// taken out with [`Self::pop`]. Returns whether it did not fail yet, and does not wait; nothing
+    /// is changed if there is a connection by now.
     pub(super) fn fail(&mut self, status: BlockStatus) -> bool {
-        let open = self.gate == Gate::Open;
+        let open = self.gate == Gate::Open && !self.is_up();
 
         if open {
             self.gate = Gate::Failing(status);
@@ -354,7 +360,7 @@ impl Queue {
     /// newer could go over that and be overtaken.
     pub(super) fn pop_overdue(&mut self, limit: u32, stuck: &mut bool) -> Over {
         let status = BlockStatus::Timeout;
-        let is_up = self.carriers.iter().any(|carrier| carrier.stamp.is_some());
+        let is_up = self.is_up();
 
         if self.gate != Gate::Open {
             return Over::Nothing;

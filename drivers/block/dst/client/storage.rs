@@ -285,8 +285,10 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if there is no memory; nothing was changed then.
-    pub(crate) fn set_addresses(&self, addresses: KVec<Address>) -> Result {
+    /// A refusal if there is no memory, or somebody else changes the storage; nothing was changed
+    /// then.
+    pub(crate) fn set_addresses(&self, addresses: KVec<Address>) -> refusal::Result {
+        let _alone = self.begin_change()?;
         let old = self.exchange_addresses(Arc::new(addresses, GFP_KERNEL)?);
 
         drop(old);
