@@ -33,6 +33,13 @@ def attached(client: Machine, server: Machine, *options: str) -> str:
     return disk
 
 
+def slow(server: Machine, seconds: int) -> None:
+    """A disk on the server, /dev/mapper/slow, that takes its time for every write."""
+    table = f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 {seconds * 1000}"
+    server.run("dmsetup", "create", "slow", stdin=table.encode())
+    server.run("dmsetup", "mknodes")
+
+
 @pytest.fixture
 def wide(server: Machine, client: Machine, bed: Bed) -> str:
     """A disk that is reached over several connections."""
@@ -86,9 +93,7 @@ def test_a_broken_connection_is_fenced_for_itself(bed: Bed) -> None:
     """
     delay = 5
     server, client = bed.pair(disk=GIB)
-    table = f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 {delay * 1000}"
-    server.run("dmsetup", "create", "slow", stdin=table.encode())
-    server.run("dmsetup", "mknodes")
+    slow(server, delay)
     server.dst.export("disk", "/dev/mapper/slow")
     disk = attached(client, server)
     before = sockets(client)
@@ -113,11 +118,15 @@ def test_a_broken_connection_is_fenced_for_itself(bed: Bed) -> None:
     assert client.call("blockio.wrong", path=disk, sector=0, count=512, seed=2) == []
 
 
-def test_the_server_dies_under_all_of_them(wide: str, server: Machine, client: Machine) -> None:
+def test_the_server_dies_under_all_of_them(bed: Bed) -> None:
+    server, client = bed.pair(disk=GIB)
+    slow(server, 2)
+    server.dst.export("disk", "/dev/mapper/slow")
     uuid = server.dst.show_export("disk")["uuid"]
-    client.call("blockio.write", path=wide, sector=0, count=2048, seed=1)
-    client.run("blockdev", "--flushbufs", wide)
-    writing = client.start_call("blockio.write", path=wide, sector=2048, count=65536, seed=3)
+    disk = attached(client, server)
+    client.call("blockio.write", path=disk, sector=0, count=2048, seed=1)
+    client.run("blockdev", "--flushbufs", disk)
+    writing = client.start_call("blockio.write", path=disk, sector=2048, count=65536, seed=3)
     server.wait("objects.export_busy", 10, name="disk")
     server.kill()
     client.dst.wait_state("disk", "reconnecting", 60)
@@ -126,8 +135,8 @@ def test_the_server_dies_under_all_of_them(wide: str, server: Machine, client: M
     server.dst.export("disk", server.disk(0), "--uuid", uuid)
     client.wait("objects.storage_has", 30, name="disk", connected=COUNT)
     writing.result(60)
-    assert client.call("blockio.wrong", path=wide, sector=0, count=2048, seed=1) == []
-    assert client.call("blockio.wrong", path=wide, sector=2048, count=65536, seed=3) == []
+    assert client.call("blockio.wrong", path=disk, sector=0, count=2048, seed=1) == []
+    assert client.call("blockio.wrong", path=disk, sector=2048, count=65536, seed=3) == []
 
 
 def test_more_and_less_of_them_under_load(wide: str, server: Machine, client: Machine) -> None:
