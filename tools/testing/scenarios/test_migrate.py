@@ -8,6 +8,9 @@ from lab.bed import Bed
 from lab.dst import PORT
 from lab.machine import Machine
 from lab.pool import GIB, Spec
+from lab.wild import WildDisk
+
+SMALL = 64 << 20
 
 
 @pytest.fixture
@@ -105,3 +108,40 @@ def test_a_server_that_does_not_answer_is_not_left(
     writing.result(60)
     assert peer(client).startswith(first.address())
     assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
+
+
+def test_a_loss_that_only_the_move_hears_of_is_not_forgotten(bed: Bed) -> None:
+    """The disk says once that it has lost something; it says so to the flush before the move."""
+    first, second, client = bed.machines(
+        Spec("server", disks=(SMALL,)), Spec("server"), Spec("client")
+    )
+    bed.reusable = False
+    identity = "--uuid", "5f7f6f0e-0000-4000-8000-000000000003"
+
+    def export() -> None:
+        cached = WildDisk(first, cached=True)
+        first.dst.export("disk", cached.path, "--share-device", *identity)
+        first.dst.export("mirror", cached.path, "--share-device", *identity)
+
+    export()
+    second.dst.attach("mirror", first)
+    second.dst.export("disk", "/dev/dst-mirror", *identity)
+    disk = client.dst.attach("disk", second)
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=1)
+    first.kill()
+    second.dst.wait_state("mirror", "reconnecting", 60)
+    first.boot()
+    first.dst.load()
+    export()
+    second.dst.wait_state("mirror", "connected", 30, epoch=2)
+    assert second.read("/sys/block/dst-mirror/dst/lost_writes") == "1"
+    words = "migrate", "disk", f"{first.address()}:{PORT}"
+    result = client.dst.ctl(*words, check=False)
+    assert result.rc != 0 and "durable" in result.err, result.err
+    # Nobody has told the application yet.
+    flush = {"path": disk, "operation": "flush", "sector": 0, "count": 8}
+    assert client.call("blockio.attempt", **flush) == "EIO"
+    assert client.call("blockio.attempt", **flush) == ""
+    client.dst.ctl(*words)
+    assert peer(client).startswith(first.address())
+    assert client.call("blockio.attempt", **flush) == ""

@@ -106,8 +106,9 @@ impl Queue {
                 entry.over = true;
             }
             Work::Barrier => {
-                if reply.status.is_ok() {
-                    self.durability.settled(entry.mark);
+                match reply.status.is_ok() {
+                    true => self.durability.settled(entry.mark),
+                    false => self.durability.unsettled(),
                 }
                 self.settled = Some(block_status(reply.status));
                 entry.over = true;

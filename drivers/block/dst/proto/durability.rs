@@ -47,6 +47,14 @@ impl Durability {
         self.flushed = self.flushed.max(mark.0);
     }
 
+    /// A flush that nobody but this side asked for failed. Who relies on what was acknowledged has
+    /// not been told, so the next flush fails, too: a disk may say only once that it has lost
+    /// something.
+    #[inline]
+    pub fn unsettled(&mut self) {
+        self.lost = true;
+    }
+
     /// The server was restarted, and had a volatile cache; returns whether writes may be lost.
     pub fn restarted(&mut self) -> bool {
         let lost = self.acked != self.flushed;
@@ -116,6 +124,16 @@ mod tests {
         assert!(state.restarted());
         state.settled(state.flush_sent());
         assert!(!state.flush_done(state.flush_sent()));
+    }
+
+    #[test]
+    fn a_flush_of_its_own_that_fails_fails_the_next_one_once() {
+        let mut state = Durability::default();
+
+        state.acknowledged();
+        state.unsettled();
+        assert!(!state.flush_done(state.flush_sent()));
+        assert!(state.flush_done(state.flush_sent()));
     }
 
     #[test]
