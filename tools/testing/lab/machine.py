@@ -72,6 +72,7 @@ class Process:
         result = self._poll(timeout)
         if result.rc is None:
             raise TimeoutError(f"still running after {timeout:.0f} s:\n{result}")
+        self.machine._note(f"background {self.pid} ended: {result}")
         if check and result.rc != 0:
             raise CommandFailed(str(result))
         return result

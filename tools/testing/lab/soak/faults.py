@@ -24,8 +24,9 @@ class Fault:
 
     name: str
     effect: Effect
-    # What it hits: "link" (of a client), "connection", "pool" (of a machine), "client",
-    # "share", "path" (a share and its link), "server".
+    # What it hits: "link" (of a machine to its servers), "connection", "pool" (of a
+    # machine), "client", "share", "still share" (one that is not moving), "path" (a share
+    # and its link), "move" (a share), "server", "other" (the other server).
     target: str
     # Seconds that it lasts.
     hold: tuple[float, float]
@@ -55,27 +56,28 @@ def fault(
 @fault("link cut", "link", (0.05, 1.2), 14)
 def cut(world: World, dice: random.Random, client: Machine) -> Iterator[None]:
     """Nothing passes."""
-    world.board.link(world.server, client, cut=True)
+    world.link(client, cut=True)
     yield
-    world.board.link(world.server, client)
+    world.link(client)
 
 
 @fault("link cut in one direction", "link", (0.05, 1.2), 14)
 def half_cut(world: World, dice: random.Random, client: Machine) -> Iterator[None]:
     """One of them hears nothing, but is heard."""
-    ends = [world.server, client]
-    dice.shuffle(ends)
-    world.board.direction(*ends, cut=True)
+    to_client = dice.random() < 0.5
+    for server in world.servers_of(client):
+        ends = (server, client) if to_client else (client, server)
+        world.board.direction(*ends, cut=True)
     yield
-    world.board.link(world.server, client)
+    world.link(client)
 
 
 def _bad_link(name: str, weight: int, make: Callable[[random.Random], dict[str, float]]) -> None:
     @fault(name, "link", (0.1, 0.8), weight)
     def bad(world: World, dice: random.Random, client: Machine) -> Iterator[None]:
-        world.board.link(world.server, client, **make(dice))
+        world.link(client, **make(dice))
         yield
-        world.board.link(world.server, client)
+        world.link(client)
 
 
 _bad_link("delay", 8, lambda dice: {"delay": dice.uniform(0.002, 0.1), "jitter": 0.01})
@@ -89,17 +91,18 @@ _bad_link("low rate", 6, lambda dice: {"rate": dice.uniform(2e6, 2e7)})
 @fault("everything wrong with a link", "link", (0.1, 0.8), 6)
 def bad_in_every_way(world: World, dice: random.Random, client: Machine) -> Iterator[None]:
     """A little of everything, differently in each direction."""
-    for ends in (world.server, client), (client, world.server):
-        world.board.direction(
-            *ends,
-            drop=dice.uniform(0, 0.03),
-            duplicate=dice.uniform(0, 0.1),
-            reorder=dice.uniform(0, 0.1),
-            corrupt=dice.uniform(0, 0.02),
-            jitter=dice.uniform(0, 0.005),
-        )
+    for server in world.servers_of(client):
+        for ends in (server, client), (client, server):
+            world.board.direction(
+                *ends,
+                drop=dice.uniform(0, 0.03),
+                duplicate=dice.uniform(0, 0.1),
+                reorder=dice.uniform(0, 0.1),
+                corrupt=dice.uniform(0, 0.02),
+                jitter=dice.uniform(0, 0.005),
+            )
     yield
-    world.board.link(world.server, client)
+    world.link(client)
 
 
 # Connections.
@@ -138,6 +141,14 @@ def server_dies(world: World, dice: random.Random, target: Target) -> Iterator[N
     world.boot_server()
 
 
+@fault("other server killed", "other", (0, 0.4), 6)
+def other_dies(world: World, dice: random.Random, target: Target) -> Iterator[None]:
+    """Power failure of the machine between some clients and the disks."""
+    world.kill_other()
+    yield
+    world.boot_other()
+
+
 @fault("client killed", "client", (0, 0.3), 8)
 def client_dies(world: World, dice: random.Random, client: Machine) -> Iterator[None]:
     """Power failure of a client that writes."""
@@ -155,7 +166,7 @@ def client_dies(world: World, dice: random.Random, client: Machine) -> Iterator[
 def export_removed(world: World, dice: random.Random, share: Share) -> Iterator[None]:
     """By force; it comes back."""
     share.restarts(crash=False)
-    share.server.dst.ctl("export", "del", share.name, "--force")
+    share.server.sh(share.script_withdraw())
     yield
     share.server.sh(share.script_export())
 
@@ -165,14 +176,14 @@ def module_reloaded(world: World, dice: random.Random, target: Target) -> Iterat
     """All exports go, and so does all that the server remembers."""
     for share in world.shares:
         share.restarts(crash=False)
-        share.server.dst.ctl("export", "del", share.name, "--force")
+        share.server.sh(share.script_withdraw())
     world.server.dst.unload()
     yield
     world.server.dst.load()
     world.server.sh("\n".join(share.script_export() for share in world.shares))
 
 
-@fault("storage removed", "share", (0, 0.3), 8)
+@fault("storage removed", "still share", (0, 0.3), 8)
 def storage_removed(world: World, dice: random.Random, share: Share) -> Iterator[None]:
     """By force, under load; it comes back as another session."""
     with share.reason("storage removed", late=True):
@@ -192,7 +203,7 @@ def pool_resized(world: World, dice: random.Random, machine: Machine) -> Iterato
     yield
 
 
-@fault("number of connections changed", "share", (0, 0.3), 8, needs="--io-timeout")
+@fault("number of connections changed", "still share", (0, 0.3), 8, needs="--io-timeout")
 def connections_changed(world: World, dice: random.Random, share: Share) -> Iterator[None]:
     """To another one and back, online."""
     other = dice.randint(1, 8)
@@ -206,7 +217,7 @@ def fails_after(world: World, dice: random.Random, share: Share) -> Iterator[Non
     """What waits fails after a while; what the server had of it may still take effect."""
     with share.reason("fail-after", late=True):
         share.client.dst.ctl("set", share.name, "--fail-after", f"{dice.randint(100, 400)}ms")
-        world.board.link(world.server, share.client, cut=True)
+        world.link(share.client, cut=True)
         world.reset(share.client)
         yield
         world.heal_links()
@@ -214,12 +225,19 @@ def fails_after(world: World, dice: random.Random, share: Share) -> Iterator[Non
         share.client.dst.ctl("set", share.name, "--fail-after", "never")
 
 
-@fault("suspended", "share", (0, 0.5), 8, needs="suspend")
+@fault("suspended", "still share", (0, 0.5), 8, needs="suspend")
 def suspended(world: World, dice: random.Random, share: Share) -> Iterator[None]:
     """I/O waits for the administrator."""
     share.client.dst.ctl("suspend", share.name)
     yield
     share.client.dst.ctl("resume", share.name)
+
+
+@fault("moved to another server", "move", weight=30, needs="migrate")
+def moves(world: World, dice: random.Random, share: Share) -> Iterator[None]:
+    """Under load, and under whatever else is wrong; where it ends is found out later."""
+    share.begin_move()
+    yield
 
 
 # Disks.
@@ -259,7 +277,7 @@ def disk_hangs(world: World, dice: random.Random, share: Share) -> Iterator[None
     share.server.run("dmsetup", "resume", share.name)
 
 
-@fault("disk fails", "share", (0.05, 0.3))
+@fault("disk fails", "still share", (0.05, 0.3))
 def disk_fails(world: World, dice: random.Random, share: Share) -> Iterator[None]:
     """Everything, or reads, or writes."""
     tables = (

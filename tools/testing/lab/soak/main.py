@@ -52,6 +52,7 @@ class Soak:
         self.lock = threading.Lock()
         self.faults: Counter[str] = Counter()
         self.seconds: list[float] = []
+        self.moved = 0
         self.sectors = 0
         self.violations = 0
         self.begin = time.monotonic()
@@ -80,7 +81,8 @@ class Soak:
                 world = World(self.pool, self.flavour, cpus)
             script = plan.make(world, self.seed, number, self.only)
             outcome = rounds.play(world, script)
-            self.count(number, outcome)
+            self.count(number, outcome, world.moved)
+            world.moved = 0
             if outcome.violations:
                 directory = self.run_dir / "failed" / str(number)
                 rounds.keep(world, script, outcome, directory)
@@ -92,9 +94,10 @@ class Soak:
                 self.violations += len(left)
                 say("\n".join(left))
 
-    def count(self, number: int, outcome: rounds.Outcome) -> None:
+    def count(self, number: int, outcome: rounds.Outcome, moved: int) -> None:
         """Add up, and say now and then how far it is."""
         with self.lock:
+            self.moved += moved
             self.faults += outcome.faults
             self.sectors += outcome.sectors
             self.violations += len(outcome.violations)
@@ -155,6 +158,7 @@ def main(run_dir: pathlib.Path, arguments: list[str]) -> int:
     done = len(soak.seconds)
     say("\nfaults by kind:")
     say(soak.table())
+    say(f"moves that led to another server: {soak.moved}")
     slow = sorted(soak.seconds)
     if slow:
         say(f"seconds of a round: median {slow[done // 2]:.1f}, longest {slow[-1]:.1f}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 
 from lab.machine import Machine
@@ -51,11 +52,15 @@ def _targets(world: World, kind: str) -> list[Target]:
     """Everything that a kind of fault can hit."""
     machines: list[Target] = list(world.machines)
     clients: list[Target] = list(world.clients)
+    shares: list[Target] = list(world.shares)
     found: dict[str, list[Target]] = {
-        "share": list(world.shares),
-        "path": list(world.shares),
+        "share": shares,
+        "still share": shares,
+        "path": shares,
+        "move": shares,
         "server": [None],
-        "link": clients,
+        "other": [None],
+        "link": [*clients, world.other],
         "client": clients,
         "connection": machines,
         "pool": machines,
@@ -67,6 +72,11 @@ def _keys(world: World, kind: str, target: Target) -> set[object]:
     """What a fault needs for itself as long as it lasts."""
     if kind == "share":
         return {target}
+    if kind == "still share":
+        return {target, ("place", target)}
+    if kind == "move":
+        assert isinstance(target, Share)
+        return {("place", target), ("life", target.client)}
     if kind == "path":
         assert isinstance(target, Share)
         return {target, ("link", target.client)}
@@ -77,8 +87,13 @@ def _keys(world: World, kind: str, target: Target) -> set[object]:
         return {("up", target)}
     if kind == "server":
         return {("up", world.server), *world.shares}
+    if kind == "other":
+        # It comes back only if it reaches the disks.
+        up = {("up", machine) for machine in (world.server, world.other)}
+        return {*up, ("link", world.other), *world.shares}
     assert isinstance(target, Machine)
-    return {("up", target), ("up", world.server), *world.of(target)}
+    up = {("up", machine) for machine in (target, world.server, world.other)}
+    return {*up, ("life", target), *world.of(target)}
 
 
 def make(world: World, seed: str, number: int, only: str = "") -> Plan:
@@ -96,9 +111,11 @@ def make(world: World, seed: str, number: int, only: str = "") -> Plan:
         start = dice.uniform(0, BEGIN)
         end = start + dice.uniform(*fault.hold)
         keys = _keys(world, fault.target, targets[index])
-        if any(begin <= end and start <= until and keys & theirs for begin, until, theirs in taken):
+        # A move takes as long as it takes.
+        last = math.inf if fault.target == "move" else end
+        if any(begin <= last and start <= until and keys & theirs for begin, until, theirs in taken):
             continue
-        taken.append((start, end, keys))
+        taken.append((start, last, keys))
         own = random.Random(f"{seed}.{number}.{order}")
         chosen.append(Planned(start, end, fault, index, own))
     chosen.sort(key=lambda planned: planned.start)

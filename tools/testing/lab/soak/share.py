@@ -6,18 +6,20 @@ import random
 import uuid
 from typing import Any
 
-from lab.dst import PORT
+from lab.dst import PORT, TOOL
 from lab.history import NEVER, History, Operation
-from lab.machine import Machine
+from lab.machine import Machine, Process
 
 # A small disk is written often, and read completely after each round.
 SECTORS = 4096
 # How far it may grow.
 MOST_SECTORS = 2 * SECTORS
 KEEPALIVE = "2s"
+# How long a move to another server may take; it waits for what else is wrong meanwhile.
+MOVE_TIMEOUT = "20s"
 # Operations per second of all readers and writers of a disk, and how many at most in a round.
 RATE = 250
-OPERATIONS = 600
+OPERATIONS = 300
 # Sockets of DST, seen from either end.
 SOCKETS = f"( sport = :{PORT} or dport = :{PORT} )"
 
@@ -25,14 +27,30 @@ HEALTHY = "0 {sectors} linear {device} 0"
 
 
 class Share:
-    """A disk, on both ends."""
+    """A disk, on both ends, and on the way round by another server.
+
+    There is one disk, with one cache, in the machine of the server. The other server
+    has it as a storage of its own, the relay, and exports that under the name and the
+    identity of the disk: a client may use it from either. What the other server
+    acknowledges, the disk has acknowledged; what the other server has of its own, and
+    loses when it dies, is nothing. So it is the crash of the disk's machine after which
+    something may be lost, wherever the client is.
+    """
 
     def __init__(
-        self, name: str, number: int, server: Machine, client: Machine, wild: bool, cached: bool
+        self,
+        name: str,
+        number: int,
+        server: Machine,
+        other: Machine,
+        client: Machine,
+        wild: bool,
+        cached: bool,
     ) -> None:
         self.name = name
         self.number = number
         self.server = server
+        self.other = other
         self.client = client
         # Whether the disk completes what is under way in any order, and whether it has a
         # volatile cache that a crash really loses.
@@ -40,6 +58,8 @@ class Share:
         self.cached = cached
         self.uuid = str(uuid.UUID(int=number + 1))
         self.path = f"/dev/dst-{name}"
+        self.relay = f"{name}-relay"
+        self.relay_uuid = str(uuid.UUID(int=number + 101))
         self.history = History(SECTORS)
         self.size = SECTORS
         self.connections = 1
@@ -47,6 +67,11 @@ class Share:
         # epoch it will be.
         self.crashes: list[tuple[int, bool]] = []
         self.epoch = 0
+        # The same for crashes that the epoch of the client tells nothing about.
+        self.far_crashes: list[tuple[int, bool]] = []
+        # Whether the client uses it by way of the other server, and what moves it.
+        self.away = False
+        self.move: Process | None = None
 
     # Server.
 
@@ -78,11 +103,16 @@ class Share:
         )
 
     def script_export(self) -> str:
-        """The command that exports the disk."""
+        """The commands that export the disk, to the client and to the other server."""
+        device = f"/dev/mapper/{self.name} --share-device"
         return (
-            f"dstctl export add {self.name} /dev/mapper/{self.name} --listen [::]:{PORT}"
-            f" --allow 10.77.0.0/16:rw --uuid {self.uuid} --keepalive {KEEPALIVE}"
+            f"{_export(self.name, device, self.uuid)}\n"
+            f"{_export(self.relay, device, self.relay_uuid)}"
         )
+
+    def script_withdraw(self) -> str:
+        """The commands that do the reverse, whoever uses it."""
+        return f"dstctl export del {self.name} --force\ndstctl export del {self.relay} --force"
 
     def become(self, text: str) -> None:
         """Change the nature of the disk, when nothing is under way any more."""
@@ -93,14 +123,51 @@ class Share:
             timeout=60,
         )
 
+    # The other server.
+
+    def script_relay(self) -> str:
+        """The command that makes the relay, sooner or later."""
+        return (
+            f"dstctl add {self.relay} {self.server.address()}:{PORT} --timeout 0"
+            f" --connections 2 --uuid {self.relay_uuid}"
+        )
+
+    def export_relay(self, timeout: float) -> None:
+        """Export the relay in place of the disk, as soon as it is there."""
+        path = f"/dev/dst-{self.relay}"
+        self.other.wait("files.is_block_device", timeout, path=path)
+        self.other.sh(_export(self.name, path, self.uuid))
+
+    def script_no_relay(self) -> str:
+        """The commands that do the reverse."""
+        return f"dstctl export del {self.name} --force\ndstctl del {self.relay}"
+
     # Client.
 
     def script_attach(self) -> str:
-        """The command that makes the storage, sooner or later."""
+        """The command that makes the storage, sooner or later, where it was before."""
         return (
-            f"dstctl add {self.name} {self.server.address()}:{PORT} --timeout 0"
+            f"dstctl add {self.name} {self.place(self.away)} --timeout 0"
             f" --connections {self.connections} --uuid {self.uuid}"
         )
+
+    def place(self, away: bool) -> str:
+        """Where the client finds the disk: at its server, or away from there."""
+        return f"{(self.other if away else self.server).address()}:{PORT}"
+
+    def begin_move(self) -> None:
+        """Begin to move to the server where it is not."""
+        words = TOOL, "migrate", self.name, self.place(not self.away), "--timeout", MOVE_TIMEOUT
+        self.move = self.client.spawn(*words)
+
+    def end_move(self, timeout: float) -> bool:
+        """Find out where a move has led to; whether to another server."""
+        assert self.move is not None
+        result = self.move.wait(timeout, check=False)
+        self.move = None
+        if result.rc == 0:
+            self.away = not self.away
+        return result.rc == 0
 
     def attribute(self, name: str) -> str:
         """A file of the storage."""
@@ -133,14 +200,37 @@ class Share:
     def restarts(self, crash: bool) -> None:
         """The server is about to die, or to let the export go.
 
-        In either case the client may not know what was lost, and say so once.
+        In either case the client, or the other server, may not know what was lost, and
+        say so once.
         """
-        self.crashes.append((self.now(), crash and self.cached))
+        entry = self.now(), crash and self.cached
+        if self.away or self.move:
+            self.far_crashes.append(entry)
+        else:
+            self._restarts(entry)
+
+    def other_restarts(self) -> None:
+        """The other server is about to die, which never loses anything."""
+        if self.move:
+            self.far_crashes.append((self.now(), False))
+        elif self.away:
+            self._restarts((self.now(), False))
+
+    def _restarts(self, entry: tuple[int, bool]) -> None:
+        """The server that the client uses is about to die; so is the client's session."""
+        self.crashes.append(entry)
         if self.client.call("files.exists", path=self.path):
             live = self.client.read(self.attribute("state")) == "connected"
             self.epoch = int(self.client.read(self.attribute("epoch"))) + live
 
     # History.
+
+    def quiet(self) -> None:
+        """Nothing is under way, so nothing that is acknowledged later was before a crash."""
+        tick = self.now()
+        for begin, lossy in self.far_crashes:
+            self.history.crash(begin, tick, lossy)
+        self.far_crashes.clear()
 
     def now(self) -> int:
         """The client's next tick."""
@@ -176,3 +266,11 @@ class Share:
             yield
         finally:
             self.history.excuse(begin, self.now(), text, late)
+
+
+def _export(name: str, device: str, identity: str) -> str:
+    """The command that exports a device."""
+    return (
+        f"dstctl export add {name} {device} --listen [::]:{PORT}"
+        f" --allow 10.77.0.0/16:rw --uuid {identity} --keepalive {KEEPALIVE}"
+    )

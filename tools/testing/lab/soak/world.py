@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The machines of the soak: a server with several disks, and its clients."""
+"""The machines of the soak: a server with several disks, another one, and their clients."""
 
 import contextlib
 import dataclasses
@@ -17,6 +17,8 @@ MEMORY = "512M"
 PATIENCE = 60
 # How much slower than usual everything may be: rounds run side by side.
 SLOWNESS = 4
+# How many of the storages are at the other server when a round begins.
+AWAY = 0.25
 
 
 class World:
@@ -28,11 +30,13 @@ class World:
         self.pool = pool
         self.board = pool.board
         self.server = pool.take(kind, Spec("server", disks=(disk,) * 3, memory=MEMORY))
+        self.other = pool.take(kind, Spec("other", memory=MEMORY))
         self.clients = [pool.take(kind, Spec("client", memory=MEMORY)) for _ in range(2)]
+        servers = self.server, self.other
         self.shares = [
-            Share("a", 0, self.server, self.clients[0], wild=False, cached=False),
-            Share("b", 1, self.server, self.clients[0], wild=True, cached=True),
-            Share("c", 2, self.server, self.clients[1], wild=True, cached=False),
+            Share("a", 0, *servers, self.clients[0], wild=False, cached=False),
+            Share("b", 1, *servers, self.clients[0], wild=True, cached=True),
+            Share("c", 2, *servers, self.clients[1], wild=True, cached=False),
         ]
         for machine in self.machines:
             machine.wait_up()
@@ -41,8 +45,10 @@ class World:
         # What the tool can do, so that faults that need more are left out.
         self.abilities = set(" ".join(help_texts).split())
         self.consoles: dict[Machine, tuple[int, int]] = {}
-        self.faults = 0
+        # How many of the storages that were to move while other things happened did so.
+        self.moved = 0
         self.raise_server()
+        self.raise_other()
         for share in self.shares:
             share.client.sh(share.script_attach())
         for share in self.shares:
@@ -54,7 +60,7 @@ class World:
     @property
     def machines(self) -> list[Machine]:
         """All of them."""
-        return [self.server, *self.clients]
+        return [self.server, self.other, *self.clients]
 
     def of(self, client: Machine) -> list[Share]:
         """Disks that a client uses."""
@@ -66,10 +72,25 @@ class World:
             share.make()
         self.server.sh("\n".join(share.script_up() for share in self.shares))
 
+    def raise_other(self) -> None:
+        """Let the other server have all disks as well, after it has booted."""
+        self.other.sh("\n".join(share.script_relay() for share in self.shares))
+        for share in self.shares:
+            share.export_relay(PATIENCE)
+
+    def servers_of(self, machine: Machine) -> list[Machine]:
+        """Machines that have an export for another machine."""
+        return [self.server] if machine is self.other else [self.server, self.other]
+
+    def link(self, machine: Machine, **faults: Any) -> None:
+        """Set the faults of the wires between a machine and its servers."""
+        for server in self.servers_of(machine):
+            self.board.link(server, machine, **faults)
+
     def heal_links(self) -> None:
         """Make all wires of this world perfect."""
-        for client in self.clients:
-            self.board.link(self.server, client)
+        for machine in self.other, *self.clients:
+            self.link(machine)
 
     # What faults are made of.
 
@@ -84,6 +105,18 @@ class World:
         self.server.boot()
         self.server.dst.load()
         self.raise_server()
+
+    def kill_other(self) -> None:
+        """Power failure of the other server."""
+        for share in self.shares:
+            share.other_restarts()
+        self.other.kill()
+
+    def boot_other(self) -> None:
+        """Let the other server come back."""
+        self.other.boot()
+        self.other.dst.load()
+        self.raise_other()
 
     def kill_client(self, client: Machine) -> int:
         """Power failure of a client under load; its next tick."""
@@ -130,6 +163,9 @@ class World:
         """Wait until all is quiet, and judge; the number of sectors that were judged."""
         self.heal_links()
         for share in self.shares:
+            if share.move:
+                self.moved += share.end_move(PATIENCE)
+        for share in self.shares:
             share.wait_connected(PATIENCE)
         stops = [
             (share, share.client.start_call("hammer.stop", path=share.path, timeout=2 * PATIENCE))
@@ -139,6 +175,7 @@ class World:
             if stuck := stop.result(SLOWNESS * PATIENCE):
                 problem(f"hung: {share.name}: {stuck} operations do not end")
         for share in self.shares:
+            share.quiet()
             self._final_size(share, problem)
             for _ in range(3):  # a crash is reported once
                 if not share.client.call("hammer.flush", path=share.path):
@@ -185,20 +222,31 @@ class World:
     # Between rounds.
 
     def renew(self, dice: random.Random) -> None:
-        """Take disks away and attach them anew, in their first size."""
+        """Attach some disks anew, in their first size, and move some to the other server."""
         for share in self.shares:
-            if share.size == SECTORS and dice.random() > 0.2:
-                continue
-            share.client.dst.ctl("del", share.name)
-            # The server may not have heard yet that the client is gone.
-            share.server.dst.ctl("export", "del", share.name, "--force")
-            share.size = SECTORS
-            share.become("0 {sectors} linear {device} 0")
-            share.server.sh(share.script_export())
-            share.connections = min(dice.randint(1, 4), self.most_connections)
-            share.epoch = 0
-            share.client.sh(share.script_attach())
-            share.wait_connected(PATIENCE)
+            if share.size != SECTORS or dice.random() < 0.2:
+                share.connections = min(dice.randint(1, 4), self.most_connections)
+                self._attach_anew(share)
+            if (dice.random() < AWAY) != share.away:
+                share.begin_move()
+                if not share.end_move(PATIENCE):
+                    raise AssertionError(f"{share.name} does not move though nothing is wrong")
+
+    def _attach_anew(self, share: Share) -> None:
+        """Take a disk away everywhere and bring it back."""
+        share.client.dst.ctl("del", share.name)
+        # A server may not have heard yet that the client is gone.
+        share.other.sh(share.script_no_relay())
+        share.server.sh(share.script_withdraw())
+        share.size = SECTORS
+        share.become("0 {sectors} linear {device} 0")
+        share.server.sh(share.script_export())
+        share.other.sh(share.script_relay())
+        share.export_relay(PATIENCE)
+        share.epoch = 0
+        share.away = False
+        share.client.sh(share.script_attach())
+        share.wait_connected(PATIENCE)
 
     def close(self) -> list[str]:
         """Take everything down; what is left behind."""
