@@ -90,10 +90,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def run_dir(pytestconfig: pytest.Config) -> pathlib.Path:
-    """Where this run keeps logs and disks."""
+    """Where this run keeps logs and disks; each process of pytest has its own."""
     path = pytestconfig.getoption("--run-dir")
     if path is None:
         path = env.lab().cache / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    path /= os.environ.get("PYTEST_XDIST_WORKER", "")
     path.mkdir(parents=True, exist_ok=True)
     return path
 
