@@ -264,6 +264,11 @@ class Geometry:
         """Its 48 bytes."""
         return _GEOMETRY.pack(*dataclasses.astuple(self))
 
+    @classmethod
+    def decode(cls, data: bytes) -> Geometry:
+        """The reverse, of the beginning of some data."""
+        return cls(*_GEOMETRY.unpack_from(data))
+
 
 @dataclasses.dataclass
 class Welcome:
@@ -323,7 +328,7 @@ class Welcome:
             reserved,
             window,
         ) = _WELCOME.unpack_from(data)
-        geometry = Geometry(*_GEOMETRY.unpack_from(data, _WELCOME.size))
+        geometry = Geometry.decode(data[_WELCOME.size :])
         return cls(
             session,
             uuid,

@@ -66,6 +66,7 @@ def test_with_a_file_system(servers: tuple[Machine, Machine, Machine]) -> None:
         ("nobody", "nobody listens"),
         ("another disk", "different disk"),
         ("no export", "no export"),
+        ("read-only", "read-only"),
     ],
 )
 def test_what_cannot_be_does_not_hurt(
@@ -79,6 +80,9 @@ def test_what_cannot_be_does_not_hurt(
         port = PORT + 9
     else:
         second.dst.ctl("export", "del", "disk", "--force")
+    if wrong == "read-only":
+        uuid = first.dst.show_export("disk")["uuid"]
+        second.dst.export("disk", "/dev/dst-mirror", "--uuid", uuid, "--read-only")
     if wrong == "another disk":
         second.dst.export("disk", "/dev/dst-mirror")
     if wrong == "no export":

@@ -212,6 +212,13 @@ impl<T: Operations> Disk<T> {
         unsafe { bindings::set_capacity_and_notify(self.disk.as_ptr(), sectors) };
     }
 
+    /// Lets nothing be written any more, or lets it again. If that is new, a uevent is sent. Process
+    /// context.
+    pub(crate) fn set_read_only(&self, read_only: bool) {
+        // SAFETY: By the type invariants, the disk is valid and was added.
+        unsafe { bindings::set_disk_ro(self.disk.as_ptr(), read_only) };
+    }
+
     /// Returns how many have it open.
     pub(crate) fn openers(&self) -> u32 {
         // SAFETY: By the type invariants, the disk is valid.

@@ -90,6 +90,12 @@ impl Storage {
         )?;
 
         *self.disk.lock() = Some(disk);
+        // It may have become another one meanwhile.
+        let now = self.queue.lock().geometry;
+
+        if now != *geometry {
+            self.apply(&now);
+        }
         Ok(())
     }
 }

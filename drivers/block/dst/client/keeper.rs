@@ -41,7 +41,8 @@ use crate::{
         negotiate::{
             Expectation,
             Features,
-            Versions, //
+            Versions,
+            WelcomeFault, //
         },
         units::Stamp, //
     }, //
@@ -283,7 +284,13 @@ impl Keeper<'_> {
         }
         .check(welcome)
         .map_err(Failure::unacceptable)?;
+        let was_read_only = known.is_some_and(|known| known.geometry.is_read_only());
+        let is_read_only = welcome.geometry.is_read_only();
 
+        // Where it could not be written, it need not have gone.
+        if is_read_only && !was_read_only && hello.write && storage.is_moving() {
+            return Err(Failure::unacceptable(WelcomeFault::ReadOnly));
+        }
         if accepted.restarted && !alone {
             // The others lead to a server that is no more, and have not noticed it yet.
             storage.give_up_connections(Cause::Lost);
@@ -315,8 +322,8 @@ impl Keeper<'_> {
             storage.counters.reconnected();
         }
         storage.connected(connection, welcome, resend, known.is_none());
-        if accepted.grown {
-            storage.resized(welcome.geometry);
+        if let Some(known) = known.filter(|known| known.geometry != welcome.geometry) {
+            storage.described(&known.geometry, welcome.geometry);
         }
         Ok(())
     }
@@ -383,9 +390,10 @@ impl Keeper<'_> {
         }
         match known.check_change(&geometry) {
             Ok(_) => {
-                known.geometry = geometry;
+                let old = core::mem::replace(&mut known.geometry, geometry);
+
                 drop(shared);
-                storage.resized(geometry);
+                storage.described(&old, geometry);
             }
             Err(fault) => pr_warn!("{}: {}\n", storage.name(), fault.text()),
         }

@@ -27,6 +27,7 @@ use crate::{
 use kernel::{
     prelude::*,
     sync::{
+        atomic::Release,
         Arc,
         CondVarTimeoutResult, //
     },
@@ -110,6 +111,9 @@ impl Storage {
         // No attempt is made at the new addresses on behalf of connections to the old ones.
         self.session.lock().renew();
 
+        // Before anybody can see the new addresses.
+        self.moving.store(true, Release);
+
         let old = self.exchange_addresses(addresses);
         let late = || Refusal::new(ETIMEDOUT, fmt!("The new server did not answer in time"));
         let epoch = self.session.lock().session.epoch();
@@ -128,6 +132,7 @@ impl Storage {
                 None => Ok(()),
             });
 
+        self.moving.store(false, Release);
         match joined {
             Ok(()) => self.observer.storage(self, StorageEvent::State),
             Err(_) => {

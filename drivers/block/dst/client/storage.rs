@@ -121,6 +121,8 @@ pub(crate) struct Storage {
     pub(super) changes: Atomic<u32>,
     /// Raised when there are other addresses.
     moves: Atomic<u32>,
+    /// Whether it is on its way to another server.
+    pub(super) moving: Atomic<bool>,
     /// One for each connection.
     #[pin]
     pub(super) keepers: Mutex<KVec<Thread>>,
@@ -170,6 +172,7 @@ impl Storage {
                 wanted: Atomic::new(0),
                 changes: Atomic::new(0),
                 moves: Atomic::new(0),
+                moving: Atomic::new(false),
                 changing <- new_mutex!((), "Storage::changing"),
                 keepers <- new_mutex!(keepers, "Storage::keepers"),
                 adder <- new_mutex!(None, "Storage::adder"),
@@ -311,6 +314,11 @@ impl Storage {
         self.moves.load(Relaxed)
     }
 
+    /// Returns whether it is on its way to another server, which has to offer all that it had.
+    pub(super) fn is_moving(&self) -> bool {
+        self.moving.load(Relaxed)
+    }
+
     /// Returns the network namespace of its connections.
     pub(crate) fn net(&self) -> &Namespace {
         &self.config.net
@@ -356,14 +364,31 @@ impl Storage {
         true
     }
 
-    /// Takes a new description of the disk.
-    pub(super) fn resized(&self, geometry: Geometry) {
+    /// Takes a new description of the disk, which was `old` so far. Process context.
+    pub(super) fn described(&self, old: &Geometry, geometry: Geometry) {
         self.queue.lock().set_geometry(geometry);
         self.status.lock().geometry = Some(geometry);
+        self.apply(&geometry);
+        if old.sectors != geometry.sectors {
+            self.observer.storage(self, StorageEvent::Resized);
+        }
+        if old.is_read_only() != geometry.is_read_only() {
+            let (level, what) = match geometry.is_read_only() {
+                true => ("read-only", "writes fail until it is not any more"),
+                false => ("writable", "writes are possible again"),
+            };
+
+            pr_info!("{}: the export became {}: {}\n", self.name(), level, what);
+            self.observer.storage(self, StorageEvent::State);
+        }
+    }
+
+    /// Has the disk look as `geometry` says, if there is one. Process context.
+    pub(super) fn apply(&self, geometry: &Geometry) {
         if let Some(disk) = &*self.disk.lock() {
             disk.set_capacity(geometry.sectors);
+            disk.set_read_only(self.read_only() || geometry.is_read_only());
         }
-        self.observer.storage(self, StorageEvent::Resized);
     }
 
     /// Puts a bio into the queue; returns whether there was memory for it at once.

@@ -101,7 +101,7 @@ pub struct Terms {
     pub required: Features,
     /// Identity of the export.
     pub uuid: Uuid,
-    /// Whether the export is read-only.
+    /// Whether the export is read-only, and that is a reason not to let in who wants to write.
     pub read_only: bool,
     /// Connections that a session may have.
     pub max_connections: u16,
@@ -337,7 +337,8 @@ impl Expectation<'_> {
         if welcome.uuid.is_any() || (!hello.uuid.is_any() && hello.uuid != welcome.uuid) {
             return Err(WelcomeFault::Identity);
         }
-        if hello.write && welcome.geometry.is_read_only() {
+        // Later it may become read-only, and writable again.
+        if hello.write && self.known.is_none() && welcome.geometry.is_read_only() {
             return Err(WelcomeFault::ReadOnly);
         }
         if welcome.window < welcome.geometry.max_cost() {

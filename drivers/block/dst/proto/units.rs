@@ -166,6 +166,12 @@ impl PageMask {
 pub struct Epoch(pub u32);
 
 impl Epoch {
+    /// Whether it is the one that a session begins with.
+    #[inline]
+    pub fn is_first(self) -> bool {
+        self.0 <= 1
+    }
+
     /// The following epoch; after the last one a session needs a new identity.
     #[inline]
     pub fn next(self) -> Option<Self> {

@@ -18,13 +18,7 @@ use kernel::{
         },
         Arc,
         CondVar,
-        CondVarTimeoutResult,
         Mutex, //
-    },
-    time::{
-        delay::fsleep,
-        msecs_to_jiffies,
-        Delta, //
     }, //
 };
 
@@ -91,6 +85,8 @@ pub(crate) struct Export {
     pub(super) incarnation: u64,
     /// Size of the device in sectors, as clients know it or are going to.
     size: Atomic<u64>,
+    /// Whether nothing can be written, likewise.
+    read_only: Atomic<bool>,
     /// Major and minor number of the device.
     number: (u32, u32),
     pub(super) counters: Counters,
@@ -98,7 +94,7 @@ pub(crate) struct Export {
     pub(super) inner: Mutex<Inner>,
     /// Notified when a session is forgotten.
     #[pin]
-    left: CondVar,
+    pub(super) left: CondVar,
 }
 
 /// What can change about an export.
@@ -109,7 +105,7 @@ pub(super) struct Inner {
     pub(super) window: u32,
     pub(super) keepalive: u32,
     /// Where it listens; nowhere any more when it is being removed.
-    uses: KVec<Use>,
+    pub(super) uses: KVec<Use>,
     /// Until it is removed.
     pub(super) backend: Option<Arc<Backend>>,
     pub(super) sessions: Sessions,
@@ -118,7 +114,7 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    /// Returns what a client at `link` may do at most.
+    /// Returns what a client at `link` may do, apart from writing when nobody can.
     pub(super) fn rights(&self, link: &Link) -> Rights {
         let peer = match link.peer().ip() {
             None => Peer::Local,
@@ -128,7 +124,10 @@ impl Inner {
             },
         };
 
-        access::rights(peer, &self.rules).min(self.access)
+        match self.access {
+            Rights::None => Rights::None,
+            Rights::ReadOnly | Rights::ReadWrite => access::rights(peer, &self.rules),
+        }
     }
 
     /// Returns whether several sessions may write.
@@ -141,6 +140,12 @@ impl Inner {
         let limits = self.backend.as_ref()?.limits();
 
         Some(device::geometry(&limits, self.access != Rights::ReadWrite))
+    }
+
+    /// Returns whether nothing can be written now.
+    fn is_read_only(&self) -> bool {
+        self.geometry()
+            .is_none_or(|geometry| geometry.is_read_only())
     }
 
     /// Returns what the export is doing.
@@ -178,6 +183,7 @@ impl Export {
         let device = device::open(&config.device, read_only, config.share_device)?;
         let number = device.number();
         let size = device.sectors();
+        let limits = device.limits();
         let backend = Backend::new(device, !read_only, config.write_through, &config.name)?;
         let backend = Arc::new(backend, GFP_KERNEL)?;
         let uses = listeners.open_all(&config.net, &config.listen)?;
@@ -192,6 +198,7 @@ impl Export {
                 write_through: config.write_through,
                 incarnation,
                 size: Atomic::new(size),
+                read_only: Atomic::new(read_only || limits.read_only),
                 number,
                 counters: Counters::default(),
                 inner <- new_mutex!(
@@ -237,20 +244,32 @@ impl Export {
         self.size.load(Relaxed)
     }
 
-    /// Returns whether the device has another size than at the last look. The connections are
-    /// woken then.
-    pub(super) fn has_new_size(&self) -> bool {
-        let inner = self.inner.lock();
+    /// Returns whether nothing can be written, as of the last look at the device.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only.load(Relaxed)
+    }
+
+    /// Returns whether the device has another size than at the last look, or can be written where
+    /// it could not, or the reverse. The connections are woken then.
+    pub(super) fn has_changed(&self) -> bool {
+        self.look(&self.inner.lock())
+    }
+
+    /// See [`Self::has_changed`].
+    fn look(&self, inner: &Inner) -> bool {
         let Some(backend) = &inner.backend else {
             return false;
         };
         let size = backend.device().sectors();
+        let read_only = inner.is_read_only();
+        let is_resized = self.size.xchg(size, Relaxed) != size;
+        let is_other = self.read_only.load(Relaxed) != read_only;
 
-        if self.size.xchg(size, Relaxed) == size {
-            return false;
+        self.read_only.store(read_only, Relaxed);
+        if is_resized || is_other {
+            inner.sessions.wake();
         }
-        inner.sessions.wake();
-        true
+        is_resized || is_other
     }
 
     /// Notes the last thing that went wrong.
@@ -317,6 +336,7 @@ impl Export {
         inner
             .sessions
             .cut(Cut::Denied, |link, write| inner.rights(link) < needs(write));
+        self.look(&inner);
 
         // What is not used any more is closed without the lock: that waits for a job.
         let old = uses.map(|uses| core::mem::replace(&mut inner.uses, uses));
@@ -329,73 +349,6 @@ impl Export {
     /// Refuses something about this export.
     pub(super) fn refuse(&self, error: Error, text: &str) -> Refusal {
         Refusal::new(error, fmt!("Export {}: {}", &*self.name, text))
-    }
-
-    /// Begins to remove the export: nobody is let in any more, and who is in is cut off.
-    ///
-    /// # Errors
-    ///
-    /// `EBUSY` if clients are attached and `force` is not given, or if that was done already.
-    pub(super) fn begin_removal(&self, force: bool) -> Verdict {
-        let mut inner = self.inner.lock();
-
-        if inner.removing {
-            drop(inner);
-            return Err(self.refuse(EBUSY, "is being removed already"));
-        }
-        if !force && !inner.sessions.is_empty() {
-            let clients = inner.sessions.len();
-
-            drop(inner);
-            return Err(Refusal::new(
-                EBUSY,
-                fmt!("Export {}: {} clients are attached", &*self.name, clients),
-            ));
-        }
-        inner.removing = true;
-        inner.sessions.cut(Cut::Gone, |_, _| true);
-
-        let uses = core::mem::replace(&mut inner.uses, KVec::new());
-
-        drop(inner);
-        drop(uses);
-        Ok(())
-    }
-
-    /// Waits until all requests of clients are done, makes what they wrote durable and closes the
-    /// device; returns whether that is durable. Process context.
-    ///
-    /// It waits for the device, but never for the network.
-    ///
-    /// # Errors
-    ///
-    /// `EINTR` if there is a signal, unless `patient`. The removal can be taken up again then.
-    pub(super) fn finish_removal(&self, patient: bool) -> Result<bool> {
-        let mut inner = self.inner.lock();
-
-        while !inner.sessions.is_empty() {
-            let timeout = msecs_to_jiffies(1_000);
-
-            if let CondVarTimeoutResult::Signal { .. } =
-                self.left.wait_interruptible_timeout(&mut inner, timeout)
-            {
-                if !patient {
-                    return Err(EINTR);
-                }
-                // The signal stays; do not spin.
-                drop(inner);
-                fsleep(Delta::from_millis(50));
-                inner = self.inner.lock();
-            }
-        }
-
-        let backend = inner.backend.take();
-
-        drop(inner);
-        Ok(match backend {
-            Some(backend) if backend.is_writable() => backend.device().flush().is_ok(),
-            Some(_) | None => true,
-        })
     }
 
     /// Tells about the export.

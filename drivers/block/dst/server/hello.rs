@@ -224,9 +224,11 @@ fn agree(
         features: Features::NONE,
         required: Features::NONE,
         uuid: export.uuid,
-        read_only: inner
-            .geometry()
-            .is_none_or(|geometry| geometry.is_read_only()),
+        // Who was let in before is told so, and goes on to read.
+        read_only: hello.stamp.epoch.is_first()
+            && inner
+                .geometry()
+                .is_none_or(|geometry| geometry.is_read_only()),
         max_connections: MAX_CONNECTIONS,
     }
     .check(hello)

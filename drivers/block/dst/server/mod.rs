@@ -29,6 +29,7 @@ mod log;
 mod memory;
 mod receive;
 pub(crate) mod registry;
+mod removal;
 mod reply;
 mod serve;
 mod sessions;
@@ -63,8 +64,8 @@ use registry::{
 /// Milliseconds between two looks at all connections.
 const TICK: u32 = 100;
 
-/// Ticks between two looks at the sizes of devices.
-const TICKS_OF_SIZE: u32 = 10;
+/// Ticks between two looks at what devices have become.
+const TICKS_OF_LOOK: u32 = 10;
 
 /// All exports of this machine.
 ///
@@ -90,14 +91,14 @@ impl Server {
             let registry = registry.clone();
 
             Thread::new(fmt!("dst-server"), None, move |current| {
-                for tick in (0..TICKS_OF_SIZE).cycle() {
+                for tick in (0..TICKS_OF_LOOK).cycle() {
                     current.sleep_until_timeout(msecs_to_jiffies(TICK), || false);
                     if current.should_stop() {
                         break;
                     }
                     registry.tick();
                     if tick == 0 {
-                        registry.look_at_sizes();
+                        registry.look_at_devices();
                     }
                 }
             })?

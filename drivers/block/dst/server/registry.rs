@@ -69,7 +69,8 @@ pub(crate) trait Watcher: Send + Sync + 'static {
     /// Something happened to a session.
     fn session(&self, event: SessionEvent, info: &SessionInfo);
 
-    /// The device of an export has another size.
+    /// The device of an export has another size, or can be written where it could not, or the
+    /// reverse.
     fn resized(&self, export: &Export);
 }
 
@@ -239,11 +240,11 @@ impl Registry {
         }
     }
 
-    /// Looks whether devices have another size. Process context.
-    pub(super) fn look_at_sizes(&self) {
+    /// Looks whether devices have another size, or can be written or not. Process context.
+    pub(super) fn look_at_devices(&self) {
         // If there is no memory for the list, there may be the next time.
         for export in self.exports().unwrap_or_default() {
-            if !export.has_new_size() {
+            if !export.has_changed() {
                 continue;
             }
             if let Some(watcher) = &self.watcher {

@@ -52,8 +52,8 @@ pub(super) struct Serving {
     pub(super) mailbox: Arc<Mailbox>,
     /// What the client was told about the device.
     pub(super) geometry: Geometry,
-    /// The size of the device that goes with it.
-    told: u64,
+    /// The size of the device, and whether it is read-only, that go with it.
+    told: (u64, bool),
     pub(super) grant: Grant,
     pub(super) memory: Memory,
     /// Requests that are not in use.
@@ -93,7 +93,7 @@ impl Serving {
                 admission,
                 mailbox: mailbox.clone(),
                 geometry,
-                told: geometry.sectors,
+                told: (geometry.sectors, geometry.is_read_only()),
                 memory,
                 stock: Chain::new(),
                 receiving: Receiving::Header,
@@ -134,7 +134,7 @@ impl Serving {
         channel: &mut Channel,
     ) -> Result<After, End> {
         self.reap(connection);
-        self.tell_size(channel);
+        self.tell_change(channel);
         self.answer(channel)?;
 
         let after = batch(|| self.receive(connection, channel))?;
@@ -145,23 +145,26 @@ impl Serving {
         Ok(after)
     }
 
-    /// Tells the client if the device has another size.
-    fn tell_size(&mut self, channel: &mut Channel) {
-        if self.told == self.export().size() {
+    /// Tells the client if the device has another size, or is read-only or not any more.
+    fn tell_change(&mut self, channel: &mut Channel) {
+        let now = (self.export().size(), self.export().is_read_only());
+
+        if self.told == now {
             return;
         }
 
-        let size = self.export().size();
         let geometry = self.admission.geometry();
         let header = Header::request(Opcode::Event, Handle::NONE, self.stamp());
         let payload = geometry.encode();
 
+        // Writes are refused whether the client knows it or not.
+        self.geometry.flags = geometry.flags;
         // If there is no room, there will be when replies have been sent.
         if channel.push(header, |buffer| {
             buffer.get_mut(..payload.len())?.copy_from_slice(&payload);
             Some(payload.len())
         }) {
-            self.told = size;
+            self.told = now;
             self.geometry = geometry;
         }
     }

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What an export becomes while clients use it: they hear of it at once."""
+
+import json
+
+import pytest
+
+from lab import wire
+from lab.dst import PORT, TOOL
+from lab.machine import Machine, Process
+from lab.peer import Client, Refused
+from lab.wire import Opcode, Status
+
+SECTORS = 1 << 16
+
+
+def watch(client: Machine) -> Process:
+    """Listen to all that is told of devices and of storages."""
+    client.call("uevents.watch")
+    watcher = client.spawn(TOOL, "--json", "events")
+    client.wait("netlink.subscribed", what="dstctl listens")
+    return watcher
+
+
+def events(watcher: Process) -> list[str]:
+    """What was told of storages."""
+    lines = [json.loads(line) for line in watcher.poll().out.splitlines()]
+    return [line["event"] for line in lines if "storage" in line]
+
+
+def attempt(client: Machine, operation: str) -> str:
+    """An operation on the disk: the name of its error, or nothing."""
+    return client.call(
+        "blockio.attempt", path="/dev/dst-disk", operation=operation, sector=0, count=8
+    )
+
+
+def is_read_only(client: Machine, yes: bool) -> None:
+    """Wait until the disk is read-only, or is not any more, and see who was told."""
+    text = str(int(yes))
+    client.wait("files.content_is", 5, path="/sys/block/dst-disk/ro", text=text)
+    client.wait("uevents.told", device="dst-disk", DISK_RO=text)
+    granted = client.dst.show("disk")["granted"]
+    assert granted == ("read-only" if yes else "read-write")
+
+
+def test_growth(server: Machine, client: Machine) -> None:
+    """No connection has to be made anew for it."""
+    table = "0 {} linear {} 0"
+    words = "--table", table.format(SECTORS, server.disk(0))
+    server.run("dmsetup", "create", "growing", *words)
+    server.run("dmsetup", "mknodes")
+    server.dst.export("disk", "/dev/mapper/growing")
+    disk = client.dst.attach("disk", server)
+    watcher = watch(client)
+    server.sh(
+        "dmsetup suspend --nolockfs growing\n"
+        f"dmsetup load growing --table '{table.format(2 * SECTORS, server.disk(0))}'\n"
+        "dmsetup resume growing"
+    )
+    client.wait("files.content_is", 5, path="/sys/block/dst-disk/size", text=str(2 * SECTORS))
+    client.wait("uevents.told", device="dst-disk", RESIZE="1")
+    assert events(watcher) == ["resized"]
+    client.call("blockio.write", path=disk, sector=2 * SECTORS - 8, count=8, seed=1)
+    assert client.dst.show("disk")["epoch"] == 1
+    watcher.kill()
+
+
+@pytest.mark.parametrize("what", ["the export", "the device"])
+def test_read_only_and_back(disk: str, server: Machine, client: Machine, what: str) -> None:
+    """Writes fail at once, nothing waits, and reads go on."""
+
+    def become(read_only: bool) -> None:
+        if what == "the export":
+            words = "export", "set", "disk", "--read-only" if read_only else "--read-write"
+            server.dst.ctl(*words)
+        else:
+            server.run("blockdev", "--setro" if read_only else "--setrw", server.disk(0))
+
+    watcher = watch(client)
+    writer = client.spawn(
+        "sh",
+        "-c",
+        f"while dd if=/dev/zero of={disk} bs=4k count=64 oflag=direct conv=notrunc; do :; done",
+    )
+    client.wait("stat.written_at_least", 20, device="dst-disk", sectors=1024)
+    become(read_only=True)
+    writer.wait(20)
+    is_read_only(client, True)
+    assert attempt(client, "write") == "EPERM"
+    assert attempt(client, "read") == ""
+    assert attempt(client, "flush") == ""
+    assert client.dst.show("disk")["epoch"] == 1
+    # Who comes back is let in as well.
+    server.run("ss", "-tK", f"sport = :{PORT}")
+    client.dst.wait_state("disk", "connected", epoch=2)
+    assert attempt(client, "write") == "EPERM"
+    assert attempt(client, "read") == ""
+    become(read_only=False)
+    is_read_only(client, False)
+    assert attempt(client, "write") == ""
+    assert client.dst.show("disk")["epoch"] == 2
+    told = events(watcher)
+    assert told[0] == "state" and told[-1] == "state", told
+    watcher.kill()
+
+
+def test_read_only_on_the_wire(server: Machine) -> None:
+    """The server refuses to write whether the client has read its mail or not."""
+    server.dst.export("disk", server.disk(0), allow=("127.0.0.0/8:rw",))
+    peer = Client(server)
+    peer.hello("disk")
+    peer.write(80, b"w" * 4096)
+    for option, flags, status in (
+        ("--read-only", wire.READ_ONLY, Status.READ_ONLY),
+        ("--read-write", 0, Status.OK),
+    ):
+        server.dst.ctl("export", "set", "disk", option)
+        event = peer.receive()
+        assert event.opcode == Opcode.EVENT
+        geometry = wire.Geometry.decode(event.payload)
+        assert geometry.flags & wire.READ_ONLY == flags
+        peer.send(peer.request(Opcode.WRITE, 80, 8, payload=b"x" * 4096))
+        assert peer.receive().status == status
+        assert peer.alive()
+    assert peer.read(80, 8) == b"x" * 4096
+    peer.close()
+    # Who begins to write is not let in.
+    server.dst.ctl("export", "set", "disk", "--read-only")
+    late = Client(server)
+    with pytest.raises(Refused) as refused:
+        late.hello("disk")
+    assert refused.value.status == Status.READ_ONLY
+    late.close()
