@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """Everything can be added, changed and removed at any time, under load."""
 
+import contextlib
 import random
 
 import pytest
 
 from lab import fio
 from lab.bed import Bed
+from lab.dst import TOOL
 from lab.machine import Machine
 from lab.pool import Spec
+from lab.wild import WildDisk
 
 ROUNDS = 10
 
@@ -144,3 +147,42 @@ def test_allocations_fail(disk: str, server: Machine, client: Machine) -> None:
     client.sh("echo 0 > /sys/kernel/debug/failslab/probability")
     client.dst.attach("disk", server)
     fio.verify(client, disk, size=16)
+
+
+def test_an_export_whose_disk_does_not_answer(server: Machine, client: Machine) -> None:
+    """Who removes it does not wait for ever; what remains goes by itself, and hurts nobody."""
+    sick = WildDisk(server)
+    server.dst.export("sick", sick.path)
+    disk = client.dst.attach("sick", server)
+    sick.hold(1 << 30)
+    writing = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=1)
+    sick.wait_held()
+    words = "export", "del", "sick", "--force"
+    for _ in range(2):
+        result = server.dst.ctl(*words, check=False, timeout=25)
+        assert result.rc == 4 and "has not done yet" in result.err, result
+        shown = server.dst.show_export("sick")
+        assert shown["state"] == "removing" and shown["counters"]["in_flight"] == 1
+    client.dst.wait_state("sick", "reconnecting")
+    assert not writing.done()
+    # Its name and its device are taken, all else goes on.
+    listen = "--listen", "[::]:7771"
+    result = server.dst.ctl("export", "add", "sick", sick.path, *listen, check=False)
+    assert result.rc != 0, result
+    server.dst.export("well", server.call("blockio.memory_disk", size=8 << 20, name="well"))
+    well = client.dst.attach("well", server)
+    client.call("blockio.write", path=well, sector=0, count=64, seed=1)
+    client.dst.ctl("del", "well")
+    server.dst.ctl("export", "del", "well", "--force")
+    # Another one who waits for the same.
+    waiting = server.spawn(TOOL, *words)
+    sick.release()
+    result = waiting.wait(25, check=False)
+    assert result.rc in (0, 3), result
+    server.wait("objects.no_exports", 20)
+    server.dst.export("sick", sick.path)
+    server.dst.ctl("export", "del", "sick")
+    client.dst.ctl("del", "sick", "--force")
+    with contextlib.suppress(Exception):
+        writing.result(30)
+    sick.remove()

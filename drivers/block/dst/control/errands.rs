@@ -9,6 +9,7 @@ use super::refusal::{
 };
 use crate::abstractions::kthread::Thread;
 use kernel::{
+    new_condvar,
     new_mutex,
     prelude::*,
     sync::{
@@ -18,8 +19,11 @@ use kernel::{
             Release, //
         },
         Arc,
+        CondVar,
+        CondVarTimeoutResult,
         Mutex, //
-    }, //
+    },
+    time::msecs_to_jiffies, //
 };
 
 /// The commands that are being done.
@@ -113,5 +117,57 @@ impl Errands {
     /// context.
     pub(super) fn are_done(&self) -> bool {
         self.inner.lock().errands.iter().all(Errand::is_done)
+    }
+}
+
+/// How a command ended, for who waits for that.
+#[pin_data]
+pub(super) struct Outcome {
+    #[pin]
+    result: Mutex<Option<Verdict>>,
+    /// Notified when there is a result.
+    #[pin]
+    known: CondVar,
+}
+
+impl Outcome {
+    /// Nobody knows yet. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory.
+    pub(super) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                result <- new_mutex!(None, "Outcome::result"),
+                known <- new_condvar!("Outcome::known"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// It ended like this. Process context.
+    pub(super) fn set(&self, result: Verdict) {
+        *self.result.lock() = Some(result);
+        self.known.notify_all();
+    }
+
+    /// Waits for the end, but no longer than `limit_ms` milliseconds: then it is `late`. Process
+    /// context, of a thread without signals.
+    pub(super) fn wait(&self, limit_ms: u32, late: Refusal) -> Verdict {
+        let mut left = msecs_to_jiffies(limit_ms);
+        let mut result = self.result.lock();
+
+        loop {
+            if let Some(result) = result.take() {
+                return result;
+            }
+            match self.known.wait_interruptible_timeout(&mut result, left) {
+                CondVarTimeoutResult::Woken { jiffies } => left = jiffies,
+                CondVarTimeoutResult::Timeout | CondVarTimeoutResult::Signal { .. } => {
+                    return result.take().unwrap_or(Err(late));
+                }
+            }
+        }
     }
 }

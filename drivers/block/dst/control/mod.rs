@@ -83,7 +83,7 @@ impl Control {
         Ok(())
     }
 
-    /// Removes the export `name`. This sleeps.
+    /// Removes the export `name`. This sleeps until its device has done what it was asked for.
     ///
     /// # Errors
     ///
@@ -93,7 +93,9 @@ impl Control {
         // Afterwards there is not much left to tell.
         let last = export.info()?;
 
-        self.server.remove_export(name, force)?;
+        if !self.server.remove_export(name, force)? {
+            return Ok(());
+        }
         self.exports.hide(&export);
         self.events.export_info(
             Event::Removed,

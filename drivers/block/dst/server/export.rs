@@ -110,6 +110,8 @@ pub(super) struct Inner {
     pub(super) backend: Option<Arc<Backend>>,
     pub(super) sessions: Sessions,
     pub(super) removing: bool,
+    /// Whether the device is closed, and nothing is left to be done.
+    pub(super) gone: bool,
     error: Option<CString>,
 }
 
@@ -212,6 +214,7 @@ impl Export {
                         backend: Some(backend),
                         sessions: Sessions::new(),
                         removing: false,
+                        gone: false,
                         error: None,
                     },
                     "Export::inner"
@@ -237,6 +240,11 @@ impl Export {
                 .uses
                 .iter()
                 .any(|place| Arc::ptr_eq(place.listener(), listener))
+    }
+
+    /// Returns whether it is being removed.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.inner.lock().removing
     }
 
     /// Returns the size of the device in sectors, as of the last look at it.

@@ -60,6 +60,7 @@ use registry::{
     Registry,
     Watcher, //
 };
+use removal::Finished;
 
 /// Milliseconds between two looks at all connections.
 const TICK: u32 = 100;
@@ -119,8 +120,11 @@ impl Server {
     pub(crate) fn add_export(&self, config: ExportConfig) -> Verdict<Arc<Export>> {
         let taken = |name: &CStr| Refusal::new(EEXIST, fmt!("There is an export {} already", name));
 
-        if self.registry.find(config.name.to_bytes()).is_some() {
-            return Err(taken(&config.name));
+        if let Some(export) = self.registry.find(config.name.to_bytes()) {
+            return Err(match export.is_leaving() {
+                true => export.refuse(EEXIST, "is being removed, but its device is not done yet"),
+                false => taken(&config.name),
+            });
         }
 
         let export = Export::new(config, self.registry.incarnation(), &self.listeners)?;
@@ -134,7 +138,7 @@ impl Server {
                 };
 
                 export.begin_removal(true)?;
-                export.finish_removal(true)?;
+                export.finish_removal();
                 Err(refusal)
             }
         }
@@ -152,22 +156,22 @@ impl Server {
     /// Removes the export `name`, with `force` even if clients are attached. Process context.
     ///
     /// It waits until the device is done with what it has, and closes it; it does not wait for the
-    /// network.
+    /// network. Returns whether it was removed by this call, not by another one meanwhile.
     ///
     /// # Errors
     ///
-    /// A refusal with `ENOENT`, `EBUSY`, or with `EINTR` if the wait was interrupted: then nobody
-    /// is let in any more, but the device is still open, and the export is there to be removed.
-    pub(crate) fn remove_export(&self, name: &CStr, force: bool) -> Verdict {
+    /// A refusal with `ENOENT` or `EBUSY`.
+    pub(crate) fn remove_export(&self, name: &CStr, force: bool) -> Verdict<bool> {
         let export = self.get(name)?;
 
         export.begin_removal(force)?;
-        let durable = export
-            .finish_removal(false)
-            .map_err(|error| export.refuse(error, "interrupted, the device is not done yet"))?;
-
-        self.forget(&export, durable);
-        Ok(())
+        Ok(match export.finish_removal() {
+            Finished::Here(durable) => {
+                self.forget(&export, durable);
+                true
+            }
+            Finished::Elsewhere => false,
+        })
     }
 
     /// Forgets an export that was removed, `durable` says whether all that was written is.
@@ -216,9 +220,11 @@ impl Drop for Server {
                 break;
             };
             let _ = export.begin_removal(true);
-            let durable = export.finish_removal(true).unwrap_or(false);
 
-            self.forget(&export, durable);
+            match export.finish_removal() {
+                Finished::Here(durable) => self.forget(&export, durable),
+                Finished::Elsewhere => self.registry.remove(&export),
+            }
         }
         self.registry.close();
     }

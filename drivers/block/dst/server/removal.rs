@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! How an export goes away.
+//!
+//! First nobody is let in any more. Then what clients have asked for has to be done, what they wrote
+//! is made durable, and the device is closed. That takes as long as the device does, be it for ever:
+//! until then the export stays where it is seen.
 
 use kernel::{
     prelude::*,
@@ -18,22 +22,40 @@ use crate::control::refusal::{
 };
 
 use super::{
-    export::Export,
+    export::{
+        Export,
+        Inner, //
+    },
     link::Cut, //
 };
 
+/// Milliseconds between two looks at what is waited for, if nobody tells of it.
+const LOOK_MS: u32 = 1_000;
+
+/// Milliseconds between two looks of a task with a signal.
+const SIGNALLED_LOOK_MS: i64 = 50;
+
+/// Who has finished a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finished {
+    /// Who asks; whether all that was written is durable.
+    Here(bool),
+    /// Somebody else.
+    Elsewhere,
+}
+
 impl Export {
-    /// Begins to remove the export: nobody is let in any more, and who is in is cut off.
+    /// Begins to remove the export: nobody is let in any more, and who is in is cut off. Does
+    /// nothing if that was done already.
     ///
     /// # Errors
     ///
-    /// `EBUSY` if clients are attached and `force` is not given, or if that was done already.
+    /// `EBUSY` if clients are attached and `force` is not given.
     pub(super) fn begin_removal(&self, force: bool) -> Verdict {
         let mut inner = self.inner.lock();
 
         if inner.removing {
-            drop(inner);
-            return Err(self.refuse(EBUSY, "is being removed already"));
+            return Ok(());
         }
         if !force && !inner.sessions.is_empty() {
             let clients = inner.sessions.len();
@@ -55,38 +77,42 @@ impl Export {
     }
 
     /// Waits until all requests of clients are done, makes what they wrote durable and closes the
-    /// device; returns whether that is durable. Process context.
+    /// device, or waits until somebody else has done so. Process context.
     ///
-    /// It waits for the device, but never for the network.
-    ///
-    /// # Errors
-    ///
-    /// `EINTR` if there is a signal, unless `patient`. The removal can be taken up again then.
-    pub(super) fn finish_removal(&self, patient: bool) -> Result<bool> {
-        let mut inner = self.inner.lock();
+    /// It waits for the device, for as long as that takes, but never for the network.
+    pub(super) fn finish_removal(&self) -> Finished {
+        self.await_that(|inner| inner.sessions.is_empty());
 
-        while !inner.sessions.is_empty() {
-            let timeout = msecs_to_jiffies(1_000);
+        let backend = self.inner.lock().backend.take();
+        let Some(backend) = backend else {
+            self.await_that(|inner| inner.gone);
+            return Finished::Elsewhere;
+        };
+        let durable = !backend.is_writable() || backend.device().flush().is_ok();
 
-            if let CondVarTimeoutResult::Signal { .. } =
-                self.left.wait_interruptible_timeout(&mut inner, timeout)
-            {
-                if !patient {
-                    return Err(EINTR);
-                }
+        drop(backend);
+        self.inner.lock().gone = true;
+        self.left.notify_all();
+        Finished::Here(durable)
+    }
+
+    /// Waits until `ready`.
+    fn await_that(&self, ready: impl Fn(&Inner) -> bool) {
+        loop {
+            let mut inner = self.inner.lock();
+
+            if ready(&inner) {
+                return;
+            }
+
+            let timeout = msecs_to_jiffies(LOOK_MS);
+            let result = self.left.wait_interruptible_timeout(&mut inner, timeout);
+
+            drop(inner);
+            if let CondVarTimeoutResult::Signal { .. } = result {
                 // The signal stays; do not spin.
-                drop(inner);
-                fsleep(Delta::from_millis(50));
-                inner = self.inner.lock();
+                fsleep(Delta::from_millis(SIGNALLED_LOOK_MS));
             }
         }
-
-        let backend = inner.backend.take();
-
-        drop(inner);
-        Ok(match backend {
-            Some(backend) if backend.is_writable() => backend.device().flush().is_ok(),
-            Some(_) | None => true,
-        })
     }
 }

@@ -28,7 +28,10 @@ use crate::failure::{
 use crate::input::device::Device;
 use crate::input::endpoint::Endpoint;
 use crate::input::rule;
-use crate::netlink::Attributes;
+use crate::netlink::{
+    Attributes,
+    KernelError, //
+};
 use crate::objects::{
     Access,
     Export,
@@ -151,27 +154,42 @@ fn del(name: &str, force: bool, context: &mut Context<'_>) -> Result<()> {
     if force {
         attributes.flag(attr::FORCE);
     }
-    context
-        .kernel
-        .request(command::EXPORT_DEL, &attributes)
-        .map_err(|error| {
-            explain(
-                &format!("cannot remove export '{name}'"),
-                error,
-                |errno, _| match errno {
-                    libc::EBUSY => because_hint(
-                        Cause::InUse,
-                        "clients are attached",
-                        format!(
-                            "dstctl sessions {name} shows them; --force cuts them off, and what \
+    let answer = context.kernel.request(command::EXPORT_DEL, &attributes);
+
+    // In either case nobody listens there any more.
+    if matches!(
+        answer,
+        Ok(_)
+            | Err(KernelError::Refused {
+                errno: libc::EINPROGRESS,
+                ..
+            })
+    ) {
+        sockets::clean(&before, true, context)?;
+    }
+    answer.map_err(|error| {
+        explain(
+            &format!("cannot remove export '{name}'"),
+            error,
+            |errno, _| match errno {
+                libc::EBUSY => because_hint(
+                    Cause::InUse,
+                    "clients are attached",
+                    format!(
+                        "dstctl sessions {name} shows them; --force cuts them off, and what \
                              they have outstanding waits for the export to come back"
-                        ),
                     ),
-                    _ => missing("export", LIST, errno),
-                },
-            )
-        })?;
-    sockets::clean(&before, true, context)?;
+                ),
+                libc::EINPROGRESS => because_hint(
+                    Cause::InUse,
+                    "its device has not done yet what clients have asked for",
+                    "nobody is let in any more, and it goes by itself when the device is \
+                         done; until then dstctl export list shows it",
+                ),
+                _ => missing("export", LIST, errno),
+            },
+        )
+    })?;
     if context.json {
         return output::json(context.out, &serde_json::json!({ "removed": name }));
     }

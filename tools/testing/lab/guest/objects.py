@@ -6,7 +6,7 @@ import subprocess
 from typing import Any
 
 
-def show(*words: str) -> dict[str, Any]:
+def show(*words: str) -> Any:
     """Everything about an object."""
     result = subprocess.run(
         ["/machine/bin/dstctl", "--json", *words], stdout=subprocess.PIPE, check=True
@@ -39,3 +39,8 @@ def storage_has(name: str, connected: int, reconnects: int = 0) -> bool:
     """Whether so many connections of a storage carry requests, after so many were replaced."""
     storage = show("show", name)
     return storage["connected"] == connected and storage["counters"]["reconnects"] >= reconnects
+
+
+def no_exports() -> bool:
+    """Whether nothing is exported."""
+    return show("export", "list") == []

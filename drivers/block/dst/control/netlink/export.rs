@@ -11,14 +11,15 @@ use super::{
         uapi,
         Control, //
     },
-    later,
     values::{
         self,
         Counters, //
-    }, //
+    },
+    within, //
 };
 use crate::{
     abstractions::{
+        errno,
         genetlink::{
             Answer,
             Dump,
@@ -47,6 +48,9 @@ use kernel::{
     sync::ArcBorrow, //
 };
 
+/// Milliseconds after which who removes an export hears that this takes longer.
+const REMOVAL_LIMIT_MS: u32 = 10_000;
+
 /// Adds an export.
 pub(super) fn add(control: &Control, request: &Request) -> Verdict {
     control.add_export(config(request)?)
@@ -57,7 +61,16 @@ pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
     let force = request.attributes().has(uapi::DST_A_EXPORT_FORCE);
     let name = name(request)?;
 
-    later(control, request, move |control, _| {
+    let late = Refusal::new(
+        errno::EINPROGRESS.into(),
+        fmt!(
+            "Export {}: nobody is let in any more, and it goes when its device has done what it was \
+             asked for",
+            &*name
+        ),
+    );
+
+    within(control, request, REMOVAL_LIMIT_MS, late, move |control| {
         control.remove_export(&name, force)
     })
 }

@@ -14,6 +14,7 @@ pub(super) mod session;
 pub(super) mod storage;
 
 use super::{
+    errands::Outcome,
     refusal::{
         Refusal,
         Result as Verdict, //
@@ -91,6 +92,27 @@ fn later(
         deferred.finish(result);
     })?;
     Ok(Answer::Later)
+}
+
+/// Like [`later`], but if the errand takes more than `limit_ms` milliseconds, `late` is the answer;
+/// it goes on all the same.
+fn within(
+    control: ArcBorrow<'_, Control>,
+    request: &Request,
+    limit_ms: u32,
+    late: Refusal,
+    errand: impl FnOnce(&Control) -> Verdict + Send + Unpin + 'static,
+) -> Verdict<Answer> {
+    let outcome = Outcome::new()?;
+    let answer = outcome.clone();
+    let answerer = later(control, request, move |_, _| answer.wait(limit_ms, late))?;
+    let worker = outcome.clone();
+    let kept: Arc<Control> = Arc::from(control);
+
+    if let Err(refusal) = control.errands.run(move || worker.set(errand(&kept))) {
+        outcome.set(Err(refusal));
+    }
+    Ok(answerer)
 }
 
 impl Explain for Refusal {
