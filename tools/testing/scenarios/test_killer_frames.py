@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Connections that end within frames, and replies that come twice: on either side."""
 
+import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 
@@ -114,10 +115,10 @@ def test_a_server_breaks_off(fake: FakeServer, client: Machine, what: str) -> No
     fake.geometry.flags = wire.VOLATILE_CACHE
     client.dst.attach("fake", client)
     opcode, operation, whole = replies(fake)[what]
-    for place in range(PLACE, PLACE + 8):
-        fake.data[place] = secrets.token_bytes(wire.SECTOR)
     for offset in OFFSETS:
         cut: list[int] = []
+        content = [secrets.token_bytes(wire.SECTOR) for _ in range(8)]
+        fake.data.update(enumerate(content, PLACE))
 
         def once(frame: Frame, offset: int = offset, cut: list[int] = cut) -> Frame | bytes:
             if cut or frame.sector not in (PLACE, 0):
@@ -135,12 +136,16 @@ def test_a_server_breaks_off(fake: FakeServer, client: Machine, what: str) -> No
 
         epoch = client.dst.show("fake")["epoch"]
         fake.on[opcode] = once
-        doing = client.start_call(
-            "blockio.attempt", path=PATH, operation=operation, sector=PLACE, count=8, seed=offset
-        )
+        place = {"path": PATH, "sector": PLACE, "count": 8}
+        if operation == "read":
+            doing = client.start_call("blockio.digest", **place)
+            expected = hashlib.sha256(b"".join(content)).hexdigest()
+        else:
+            doing = client.start_call("blockio.attempt", operation=operation, seed=offset, **place)
+            expected = ""
         fake.wait_for(lambda cut=cut: cut)
         fake.hang_up()
-        assert doing.result(30) == "", f"cut after {offset} bytes"
+        assert doing.result(30) == expected, f"cut after {offset} bytes"
         fake.on.clear()
         client.dst.wait_state("fake", "connected", epoch=epoch + 1)
         if operation == "write":

@@ -73,6 +73,8 @@ def busy_with_a_sick_disk(server: Machine, client: Machine) -> tuple[WildDisk, s
     something to it waits.
     """
     sick = WildDisk(server)
+    # It takes less than what the client may have under way.
+    server.sh("cd /sys/block/nbd0/queue; echo none > scheduler; echo 16 > nr_requests")
     server.dst.export("sick", sick.path)
     server.dst.export("well", server.call("blockio.memory_disk", size=64 << 20, name="well"))
     client.dst.attach("sick", server)
@@ -148,6 +150,9 @@ def test_a_long_outage(bed: Bed, disk: str, server: Machine, client: Machine, se
         extra=("--fsync=64", "--fallocate=none"),
     )
     client.wait("stat.written_at_least", 20, device="dst-disk", sectors=8 * MIB_SECTORS)
+    # Whoever waits for his data does so for as long as this lasts, and is meant to.
+    detector = "/proc/sys/kernel/hung_task_timeout_secs"
+    client.sh(f"[ ! -e {detector} ] || echo 0 > {detector}")
     with bed.board.cut(server, client):
         client.dst.wait_state("disk", "reconnecting", 30)
         # This is the outage; nothing may end in it, well or ill.
@@ -248,7 +253,8 @@ def test_shutdown_while_disconnected(bed: Bed, disk: str, server: Machine, clien
 def test_a_full_server_recovers(server: Machine, client: Machine) -> None:
     """All that it takes is under way and nothing is done; then everything is."""
     slow = WildDisk(server)
-    server.dst.export("disk", slow.path, "--window", "128")
+    # It is replies that let things go on, not the pings of a client that has nothing to do.
+    server.dst.export("disk", slow.path, "--window", "128", "--keepalive", "10m")
     disk = client.dst.attach("disk", server)
     dice = random.Random(1)
     for _ in range(3):

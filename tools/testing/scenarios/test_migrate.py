@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """A storage moves to another server while it is in use."""
 
+import time
+
 import pytest
 
 from lab import fio
 from lab.bed import Bed
-from lab.dst import PORT
+from lab.dst import PORT, TOOL
 from lab.machine import Machine
 from lab.pool import GIB, Spec
 from lab.wild import WildDisk
@@ -112,6 +114,49 @@ def test_a_server_that_does_not_answer_is_not_left(
     writing.result(60)
     assert peer(client).startswith(first.address())
     assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
+
+
+def test_nobody_lets_requests_go_meanwhile(bed: Bed) -> None:
+    """The old server has one request to do. Nothing more may be sent to it."""
+    first, second, client = bed.machines(
+        Spec("server", disks=(SMALL,)), Spec("server"), Spec("client")
+    )
+    slow = WildDisk(first)
+    identity = "--uuid", "5f7f6f0e-0000-4000-8000-000000000003"
+    first.dst.export("disk", slow.path, "--share-device", *identity)
+    first.dst.export("mirror", slow.path, "--share-device")
+    second.dst.attach("mirror", first)
+    second.dst.export("disk", "/dev/dst-mirror", *identity)
+    disk = client.dst.attach("disk", first)
+    slow.hold(1)
+    one = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=1)
+    slow.wait_held()
+    move = client.spawn(TOOL, "migrate", "disk", f"{second.address()}:{PORT}", "--timeout", "90s")
+    # As long as it has not begun, there is nothing to refuse.
+    deadline = time.monotonic() + 20 * client.flavour.slowness
+    while (result := client.dst.ctl("resume", "disk", check=False)).rc == 0:
+        assert time.monotonic() < deadline
+    assert "being changed already" in result.err, result
+    two = client.start_call("blockio.write", path=disk, sector=8, count=8, seed=2)
+    for words in ("suspend", "disk"), ("resume", "disk"), ("set", "disk", "--connections", "2"):
+        result = client.dst.ctl(*words, check=False)
+        assert result.rc != 0 and "being changed already" in result.err, result
+    assert client.call("stat.quiet", device="dst-disk", seconds=1)
+    assert first.dst.show_export("disk")["counters"]["in_flight"] == 1
+    assert move.poll().rc is None and not two.done()
+    slow.release()
+    assert move.wait(60).rc == 0
+    one.result(30)
+    two.result(30)
+    assert peer(client).startswith(second.address())
+    for sector, seed in (0, 1), (8, 2):
+        assert client.call("blockio.wrong", path=disk, sector=sector, count=8, seed=seed) == []
+    client.dst.ctl("del", "disk")
+    second.dst.ctl("export", "del", "disk", "--force")
+    second.dst.ctl("del", "mirror")
+    for name in "disk", "mirror":
+        first.dst.ctl("export", "del", name, "--force")
+    slow.remove()
 
 
 def test_a_loss_that_only_the_move_hears_of_is_not_forgotten(bed: Bed) -> None:

@@ -149,6 +149,37 @@ def test_no_ghost_write(server: Machine, client: Machine) -> None:
     slow.remove()
 
 
+def test_memory_is_the_networks_until_it_lets_go(server: Machine, client: Machine) -> None:
+    """What has failed may be written anew by its owner, so nobody may still send from there.
+
+    The packets of a write get stuck in the client's machine. Its connection is reset,
+    and it could fail then, because there is no other one. It has to wait until the
+    packets are gone.
+    """
+    server.dst.export("disk", server.disk(0))
+    disk = client.dst.attach("disk", server, "--fail-after", "200ms")
+    card = client.sh(f"ip -o route get {server.address()}").split(" dev ")[1].split()[0]
+    # One packet passes, the next ones wait for the next slot.
+    client.sh(f"tc qdisc add dev {card} root netem slot 3600s packets 1")
+    client.run("ping", "-c", "1", "-W", "1", server.address(), check=False)
+    place = {"path": disk, "sector": 0, "count": 8}
+    writing = client.start_call("blockio.attempt", operation="write", seed=1, **place)
+    client.wait("stat.in_flight", device="dst-disk")
+    reset = "ss", "-tK", f"dport = :{PORT}"
+    client.run(*reset)
+    client.dst.wait_state("disk", "reconnecting")
+    # What comes now fails: the limit is reached.
+    late = client.start_call("blockio.attempt", operation="write", seed=2, **place)
+    assert late.result(30) != ""
+    early = writing.done()
+    assert client.call("stat.quiet", device="dst-disk", seconds=1)
+    assert not early and not writing.done()
+    client.sh(f"tc qdisc del dev {card} root")
+    assert writing.result(30) != ""
+    client.dst.wait_state("disk", "connected")
+    assert client.call("blockio.attempt", operation="write", seed=3, **place) == ""
+
+
 def test_draining_shows(bed: Bed) -> None:
     """While the server completes old writes the client says what it waits for."""
     server, client = bed.pair()

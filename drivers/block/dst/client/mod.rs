@@ -37,6 +37,8 @@ mod split;
 mod state;
 mod status;
 mod storage;
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
 
 use crate::{
     abstractions::disk::Table,
