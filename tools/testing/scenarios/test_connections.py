@@ -172,3 +172,33 @@ def test_two_ways_to_one_server(bed: Bed, lost: int) -> None:
     assert job.wait(120).rc == 0
     assert client.dst.show("disk")["counters"]["errors"] == 0
     server.sh(f"nft delete table {family} way")
+
+
+def test_an_export_that_is_back_before_all_know(wide: str, server: Machine, client: Machine) -> None:
+    """One connection does not hear that the export has gone; the others come back to the new one.
+
+    The session has never been without a connection, so all of this is one epoch. What
+    the deaf one carried is done by the old export, or dropped.
+    """
+    uuid = server.dst.show_export("disk")["uuid"]
+    deaf = min(sockets(client))
+    client.sh(f"""
+        nft add table inet deaf
+        nft add chain inet deaf in '{{ type filter hook input priority 0; }}'
+        nft add rule inet deaf in tcp dport {deaf} drop
+    """)
+    writes = [
+        client.start_call("blockio.write", path=wide, sector=512 * n, count=64, seed=n)
+        for n in range(32)
+    ]
+    server.dst.ctl("export", "del", "disk", "--force")
+    server.dst.export("disk", server.disk(0), "--uuid", uuid)
+    client.wait("objects.storage_has", 20, name="disk", connected=COUNT, reconnects=COUNT - 1)
+    assert client.dst.show("disk")["epoch"] == 1
+    client.run("nft", "flush", "ruleset")
+    for write in writes:
+        write.result(60)
+    for n in range(32):
+        wrong = client.call("blockio.wrong", path=wide, sector=512 * n, count=64, seed=n)
+        assert wrong == []
+    assert client.dst.show("disk")["counters"]["errors"] == 0

@@ -175,6 +175,13 @@ class Share:
 
     def wait_connected(self, timeout: float) -> None:
         """Wait until I/O flows, also after a crash that may not have been noticed yet."""
+        try:
+            self._wait_connected(timeout)
+        except TimeoutError as error:
+            shown = self.client.dst.ctl("show", self.name, check=False)
+            raise TimeoutError(f"{error}\n{shown}") from None
+
+    def _wait_connected(self, timeout: float) -> None:
         self.client.wait(
             "files.number_at_least",
             timeout,
@@ -204,7 +211,9 @@ class Share:
         say so once.
         """
         entry = self.now(), crash and self.cached
-        if self.away or self.move:
+        # An export that comes back soon need not cost all connections at the same time; if
+        # it does not, the epoch is still the same.
+        if self.away or self.move or not crash:
             self.far_crashes.append(entry)
         else:
             self._restarts(entry)
