@@ -128,27 +128,6 @@ def test_many_storages(server: Machine, client: Machine) -> None:
         client.dst.ctl("del", f"s{number}")
 
 
-def test_allocations_fail(disk: str, server: Machine, client: Machine) -> None:
-    """With failslab at work commands may fail, but nothing breaks or leaks."""
-    if not client.call("files.exists", path="/sys/kernel/debug/failslab"):
-        pytest.skip("this kernel has no fault injection")
-    client.dst.ctl("del", "disk")
-    client.sh(
-        "cd /sys/kernel/debug/failslab; echo 20 > probability; echo -1 > times;"
-        "echo 1 > task-filter; echo N > ignore-gfp-wait; echo 0 > verbose"
-    )
-    attempt = (
-        "echo 1 > /proc/self/make-it-fail; "
-        f"exec /machine/bin/dstctl add disk {server.address()} --timeout 2s"
-    )
-    for _ in range(5 * ROUNDS):
-        client.run("sh", "-c", attempt, check=False)
-        client.dst.ctl("del", "disk", "--force", check=False)
-    client.sh("echo 0 > /sys/kernel/debug/failslab/probability")
-    client.dst.attach("disk", server)
-    fio.verify(client, disk, size=16)
-
-
 def test_an_export_whose_disk_does_not_answer(server: Machine, client: Machine) -> None:
     """Who removes it does not wait for ever; what remains goes by itself, and hurts nobody."""
     sick = WildDisk(server)
