@@ -48,9 +48,11 @@ class Bed:
         problems: list[str] = []
         dirty = failed or not self.reusable
         # Clients first: a server's exports are held by them.
-        for _, machine in reversed(self.used):
-            if machine.alive and machine.ready:
-                problems += self._clean(machine, failed)
+        up = [m for _, m in reversed(self.used) if m.alive and m.ready]
+        for machine in up:
+            problems += self._clean(machine)
+        if self.flavour.debug and not failed:
+            problems += self._losses(up)
         for _, machine in self.used:
             new = machine.complaints()[self.complaints_before.get(machine, 0) :]
             problems += [f"{machine.name}'s kernel complains:\n{text}" for text in new]
@@ -63,7 +65,7 @@ class Bed:
                 self.pool.give_back(self.flavour, spec, machine)
         return problems
 
-    def _clean(self, machine: Machine, failed: bool) -> list[str]:
+    def _clean(self, machine: Machine) -> list[str]:
         """Undo what the test configured and see that all of it goes."""
         problems = []
         try:
@@ -76,11 +78,24 @@ class Bed:
                 f"{machine.name}: left behind: {what}"
                 for what in machine.call("leftovers.after_unload")
             ]
-            if self.flavour.debug and not failed:
-                if leaks := machine.call("leftovers.leaks"):
+        except Exception as error:  # whatever it is, the test must not pass
+            problems.append(f"{machine.name}: cannot be cleaned: {error}")
+        return problems
+
+    def _losses(self, machines: list[Machine]) -> list[str]:
+        """What clean machines have lost, and whether they would have noticed.
+
+        They look for it at the same time: most of it is waiting.
+        """
+        problems = []
+        patience = 60 * self.flavour.slowness
+        try:
+            looking = [(m, m.start_call("leftovers.leaks")) for m in machines]
+            for machine, future in looking:
+                if leaks := future.result(patience):
                     problems.append(f"{machine.name}: leaks:\n{leaks}")
                 if machine.call("leftovers.lockdep_off"):
                     problems.append(f"{machine.name}: lockdep has switched itself off")
         except Exception as error:  # whatever it is, the test must not pass
-            problems.append(f"{machine.name}: cannot be cleaned: {error}")
+            problems.append(f"nobody knows what was lost: {error}")
         return problems
