@@ -88,11 +88,10 @@ class Bed:
         They look for it at the same time: most of it is waiting.
         """
         problems = []
-        patience = 60 * self.flavour.slowness
         try:
             looking = [(m, m.start_call("leftovers.leaks")) for m in machines]
-            for machine, future in looking:
-                if leaks := future.result(patience):
+            for machine, look in looking:
+                if leaks := look.result(60):
                     problems.append(f"{machine.name}: leaks:\n{leaks}")
                 if machine.call("leftovers.lockdep_off"):
                     problems.append(f"{machine.name}: lockdep has switched itself off")

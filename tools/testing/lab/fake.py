@@ -35,6 +35,7 @@ class FakeServer:
     """A disk of the test's own making."""
 
     def __init__(self, machine: Machine, port: int = PORT, sectors: int = 1 << 16) -> None:
+        self.slowness = machine.flavour.slowness
         self.port = port
         self.uuid = secrets.token_bytes(16)
         self.boot_id = secrets.token_bytes(16)
@@ -70,7 +71,7 @@ class FakeServer:
     def wait_for(self, condition: Callable[[], Any], timeout: float = 30) -> None:
         """Wait until what the thread does makes something true."""
         with self.progress:
-            if not self.progress.wait_for(condition, timeout):
+            if not self.progress.wait_for(condition, timeout * self.slowness):
                 raise TimeoutError("the client did not do what was waited for")
 
     def hang_up(self) -> None:

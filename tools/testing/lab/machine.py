@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from lab import splats
@@ -69,6 +70,7 @@ class Process:
 
     def wait(self, timeout: float = 30, check: bool = True) -> Result:
         """Its end, which has to come before the deadline."""
+        timeout *= self.machine.flavour.slowness
         result = self._poll(timeout)
         if result.rc is None:
             raise TimeoutError(f"still running after {timeout:.0f} s:\n{result}")
@@ -80,6 +82,22 @@ class Process:
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send it (and its children) a signal."""
         self.machine.channel.call("signal", self.machine.grace, pid=self.pid, signal=int(number))
+
+
+class Promise:
+    """The value of a call that was begun and not waited for."""
+
+    def __init__(self, machine: "Machine", future: Future) -> None:
+        self.machine = machine
+        self.future = future
+
+    def done(self) -> bool:
+        """Whether it is there."""
+        return self.future.done()
+
+    def result(self, timeout: float) -> Any:
+        """The value, which has to be there before the deadline."""
+        return self.future.result(timeout * self.machine.flavour.slowness)
 
 
 @dataclasses.dataclass
@@ -268,10 +286,10 @@ class Machine(abc.ABC):
         self._note(f"{time.monotonic() - begin:.3f} s: {function}({args}) = {str(value)[:300]}")
         return value
 
-    def start_call(self, function: str, **args: Any) -> Any:
-        """The same without waiting: a future."""
+    def start_call(self, function: str, **args: Any) -> Promise:
+        """The same without waiting."""
         self._note(f"start {function}({args})")
-        return self.channel.start("call", function=function, args=args)
+        return Promise(self, self.channel.start("call", function=function, args=args))
 
     def wait(self, function: str, timeout: float = 10, what: str = "", **args: Any) -> Any:
         """Wait until a function of lab.guest returns something true."""

@@ -56,7 +56,7 @@ def test_all_connections_carry(wide: str, server: Machine, client: Machine) -> N
     assert storage["counters"]["errors"] == 0
     # Each processor prefers one of them.
     busy = [sent for sent in sockets(client).values() if sent > 1 << 20]
-    assert len(busy) >= 2, sockets(client)
+    assert len(busy) >= min(2, client.flavour.cpus), sockets(client)
 
 
 @pytest.mark.stock

@@ -172,7 +172,7 @@ class World:
             for share in self.shares
         ]
         for share, stop in stops:
-            if stuck := stop.result(SLOWNESS * PATIENCE):
+            if stuck := stop.result(PATIENCE):
                 problem(f"hung: {share.name}: {stuck} operations do not end")
         for share in self.shares:
             share.quiet()
@@ -186,7 +186,7 @@ class World:
         ]
         judged = 0
         for share, look in looks:
-            share.note(look.result(SLOWNESS * PATIENCE))
+            share.note(look.result(PATIENCE))
             share.history.sectors = share.size
             before = share.history.checked
             for violation in share.history.settle():
