@@ -30,8 +30,7 @@ FLAVOURS = {
     for flavour in (
         Flavour("uml", 1, 2, ("seccomp=on",)),
         Flavour("uml-lockdep", 5, 2, ("seccomp=on",), debug=True, mtu=30000),
-        # The clang build runs only without seccomp, hence on one CPU.
-        Flavour("uml-kasan", 6, 1, ("seccomp=off",), debug=True, mtu=30000),
+        Flavour("uml-kasan", 6, 2, ("seccomp=on",), debug=True, mtu=30000),
         Flavour("qemu", 4, 2),
     )
 }
