@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The lab's own disk (lab.guest.disk) on a machine, from the test's side."""
+"""Disks that take their time: dm-delay, and the lab's own (lab.guest.disk) from the test's side."""
 
 from lab.machine import Machine
 
 DEVICE = "/dev/nbd0"
+
+
+def delayed(machine: Machine, seconds: float) -> str:
+    """A disk whose writes take so long, or longer if all else does; reads take no time."""
+    table = (
+        f"0 {machine.disks[0].size // 512} delay {machine.disk(0)} 0 0 "
+        f"{machine.disk(0)} 0 {seconds * machine.flavour.slowness * 1000:.0f}"
+    )
+    machine.run("dmsetup", "create", "slow", stdin=table.encode())
+    machine.run("dmsetup", "mknodes")
+    return "/dev/mapper/slow"
 
 
 class WildDisk:

@@ -11,6 +11,7 @@ from lab.bed import Bed
 from lab.dst import PORT
 from lab.machine import Machine
 from lab.pool import GIB
+from lab.wild import delayed
 
 COUNT = 4
 
@@ -31,13 +32,6 @@ def attached(client: Machine, server: Machine, *options: str) -> str:
     disk = client.dst.attach("disk", server, "--connections", str(COUNT), *options)
     client.wait("objects.storage_has", 20, name="disk", connected=COUNT)
     return disk
-
-
-def slow(server: Machine, seconds: int) -> None:
-    """A disk on the server, /dev/mapper/slow, that takes its time for every write."""
-    table = f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 {seconds * 1000}"
-    server.run("dmsetup", "create", "slow", stdin=table.encode())
-    server.run("dmsetup", "mknodes")
 
 
 @pytest.fixture
@@ -91,10 +85,9 @@ def test_a_broken_connection_is_fenced_for_itself(bed: Bed) -> None:
     sent again before the disk is done with it, while other requests, over
     the other connections, go on as if nothing had happened.
     """
-    delay = 5
     server, client = bed.pair(disk=GIB)
-    slow(server, delay)
-    server.dst.export("disk", "/dev/mapper/slow")
+    delay = 5 * server.flavour.slowness
+    server.dst.export("disk", delayed(server, 5))
     disk = attached(client, server)
     before = sockets(client)
     old = client.start_call("blockio.write", path=disk, sector=0, count=512, seed=2)
@@ -120,8 +113,7 @@ def test_a_broken_connection_is_fenced_for_itself(bed: Bed) -> None:
 
 def test_the_server_dies_under_all_of_them(bed: Bed) -> None:
     server, client = bed.pair(disk=GIB)
-    slow(server, 2)
-    server.dst.export("disk", "/dev/mapper/slow")
+    server.dst.export("disk", delayed(server, 2))
     uuid = server.dst.show_export("disk")["uuid"]
     disk = attached(client, server)
     client.call("blockio.write", path=disk, sector=0, count=2048, seed=1)

@@ -11,6 +11,7 @@ from lab import fio
 from lab.bed import Bed
 from lab.dst import PORT, TOOL
 from lab.machine import Machine, Process
+from lab.wild import delayed
 from scenarios.test_netlink import address, ynl
 
 # An address in the network that no machine has.
@@ -56,11 +57,7 @@ def test_io_of_a_suspended_storage_waits(disk: str, client: Machine) -> None:
 def test_what_was_under_way_is_completed(bed: Bed) -> None:
     """Suspended means that nothing new is asked of the server, and all else is done."""
     server, client = bed.pair(disk=1 << 26)
-    sectors = (1 << 26) // 512
-    table = f"0 {sectors} delay {server.disk(0)} 0 0 {server.disk(0)} 0 3000"
-    server.run("dmsetup", "create", "slow", stdin=table.encode())
-    server.run("dmsetup", "mknodes")
-    server.dst.export("disk", "/dev/mapper/slow")
+    server.dst.export("disk", delayed(server, 3))
     disk = client.dst.attach("disk", server)
     before = write(client, disk)
     server.wait("objects.export_busy", 10, name="disk")
@@ -314,11 +311,7 @@ def test_the_module_goes_though_an_add_waits(client: Machine) -> None:
 
 def test_a_sick_disk_delays_only_its_own_removal(bed: Bed) -> None:
     server, client = bed.pair(disk=1 << 26)
-    sectors = (1 << 26) // 512
-    table = f"0 {sectors} delay {server.disk(0)} 0 0 {server.disk(0)} 0 4000"
-    server.run("dmsetup", "create", "slow", stdin=table.encode())
-    server.run("dmsetup", "mknodes")
-    server.dst.export("slow", "/dev/mapper/slow")
+    server.dst.export("slow", delayed(server, 4))
     disk = client.dst.attach("slow", server)
     waiting = write(client, disk)
     server.wait("objects.export_busy", 10, name="slow")

@@ -213,13 +213,14 @@ def test_half_open_in_one_direction(bed: Bed, server: Machine, client: Machine) 
 def test_slow_is_not_dead(bed: Bed, server: Machine, client: Machine) -> None:
     """A disk and a link that are slower than the keepalive cost no connection."""
     slow = WildDisk(server)
-    server.dst.export("disk", slow.path, "--keepalive", "1s")
+    keepalive = client.flavour.slowness
+    server.dst.export("disk", slow.path, "--keepalive", f"{keepalive:.0f}s")
     disk = client.dst.attach("disk", server)
     slow.hold(1)
     bed.board.link(server, client, delay=0.1)
     writing = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=1)
     slow.wait_held()
-    assert client.call("stat.quiet", device="dst-disk", seconds=4)
+    assert client.call("stat.quiet", device="dst-disk", seconds=4 * keepalive)
     assert not writing.done()
     slow.release()
     writing.result(30)

@@ -8,14 +8,7 @@ from lab.bed import Bed
 from lab.dst import PORT
 from lab.machine import Machine
 from lab.pool import GIB
-
-
-def slow_disk(server: Machine, seconds: float) -> str:
-    """A disk whose writes take so long; reads take no time."""
-    table = f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 {seconds * 1000:.0f}"
-    server.run("dmsetup", "create", "slow", stdin=table.encode())
-    server.run("dmsetup", "mknodes")
-    return "/dev/mapper/slow"
+from lab.wild import delayed
 
 
 def test_waiting_is_the_default(bed: Bed, disk: str, server: Machine, client: Machine) -> None:
@@ -48,7 +41,7 @@ def test_io_fails_when_there_was_no_connection_for_too_long(
         assert client.call("blockio.attempt", path=disk, operation="read", sector=0, count=8) == (
             "ENOLINK"
         )
-        assert time.monotonic() - late < 1
+        assert time.monotonic() - late < client.flavour.slowness
     client.dst.wait_state("disk", "connected", 30)
     assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
     client.call("blockio.write", path=disk, sector=8, count=8, seed=2)
@@ -72,9 +65,9 @@ def test_the_limit_is_changed_while_io_waits(
 
 
 def test_a_request_that_takes_too_long_fails(bed: Bed) -> None:
-    delay = 6
     server, client = bed.pair(disk=GIB)
-    server.dst.export("disk", slow_disk(server, delay))
+    delay = 6 * server.flavour.slowness
+    server.dst.export("disk", delayed(server, 6))
     disk = client.dst.attach("disk", server, "--io-timeout", "2s", "--connections", "2")
     begin = time.monotonic()
     result = client.call("blockio.attempt", path=disk, operation="write", sector=0, count=8)
@@ -91,8 +84,9 @@ def test_a_request_that_takes_too_long_fails(bed: Bed) -> None:
 def test_requests_in_time_do_not_fail(bed: Bed) -> None:
     """Slow is not dead: many requests, each in time, together far beyond the limit."""
     server, client = bed.pair(disk=GIB)
-    server.dst.export("disk", slow_disk(server, 0.3))
-    disk = client.dst.attach("disk", server, "--io-timeout", "3s")
+    server.dst.export("disk", delayed(server, 0.3))
+    limit = f"{3 * client.flavour.slowness:.0f}s"
+    disk = client.dst.attach("disk", server, "--io-timeout", limit)
     fio.verify(client, disk, blocks="4k-4k", align=4096, size=1, depth=8)
     storage = client.dst.show("disk")
     assert storage["epoch"] == 1 and storage["counters"]["errors"] == 0
@@ -100,12 +94,12 @@ def test_requests_in_time_do_not_fail(bed: Bed) -> None:
 
 def test_force_ends_what_waits_for_a_stuck_disk(bed: Bed) -> None:
     server, client = bed.pair(disk=GIB)
-    server.dst.export("disk", slow_disk(server, 8))
+    server.dst.export("disk", delayed(server, 8))
     disk = client.dst.attach("disk", server, "--connections", "2")
     writing = client.start_call("blockio.attempt", path=disk, operation="write", sector=0, count=8)
     server.wait("objects.export_busy", 10, name="disk")
     begin = time.monotonic()
     client.dst.ctl("del", "disk", "--force")
     assert writing.result(20) not in ("", "SHORT")
-    assert time.monotonic() - begin < 6
+    assert time.monotonic() - begin < 6 * client.flavour.slowness
     assert client.dst.json("list") == []

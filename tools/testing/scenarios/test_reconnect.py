@@ -7,8 +7,7 @@ from lab import fio
 from lab.bed import Bed
 from lab.dst import PORT
 from lab.machine import Machine, Process
-from lab.pool import GIB
-from lab.wild import WildDisk
+from lab.wild import WildDisk, delayed
 
 
 def writer(client: Machine, disk: str, size: int = 96) -> Process:
@@ -183,10 +182,7 @@ def test_memory_is_the_networks_until_it_lets_go(server: Machine, client: Machin
 def test_draining_shows(bed: Bed) -> None:
     """While the server completes old writes the client says what it waits for."""
     server, client = bed.pair()
-    table = f"0 {GIB // 512} delay {server.disk(0)} 0 0 {server.disk(0)} 0 4000"
-    server.run("dmsetup", "create", "slow", stdin=table.encode())
-    server.run("dmsetup", "mknodes")
-    server.dst.export("disk", "/dev/mapper/slow")
+    server.dst.export("disk", delayed(server, 4))
     disk = client.dst.attach("disk", server)
     old = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=2)
     server.wait("objects.export_busy", 10, name="disk")
