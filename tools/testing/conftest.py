@@ -42,7 +42,7 @@ def chosen(config: pytest.Config) -> list[str]:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "stock: also run on the distribution's kernel, in QEMU")
     config.addinivalue_line("markers", "long: only run when asked for, by --long")
-    config.addinivalue_line("markers", "slow: not run on kernels that check themselves")
+    config.addinivalue_line("markers", "slow(reason): not run on kernels that check themselves")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

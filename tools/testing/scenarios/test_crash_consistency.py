@@ -48,7 +48,7 @@ def check_point(judge: Machine, kind: str, files: list[str]) -> list[str]:
     return missing
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="recovers and checks a file system some sixty times")
 @pytest.mark.parametrize("kind", sorted(SIZES))
 def test_every_flush_is_a_consistent_disk(bed: Bed, kind: str) -> None:
     size = SIZES[kind]

@@ -134,7 +134,8 @@ def test_a_sick_disk_delays_nobody_else(server: Machine, client: Machine) -> Non
 
 
 @pytest.mark.parametrize(
-    "seconds", [20, pytest.param(600, marks=[pytest.mark.long, pytest.mark.slow])]
+    "seconds",
+    [20, pytest.param(600, marks=[pytest.mark.long, pytest.mark.slow(reason="is long")])],
 )
 def test_a_long_outage(bed: Bed, disk: str, server: Machine, client: Machine, seconds: int) -> None:
     """A file system is mounted and written to; when the link is back, all goes on."""

@@ -14,7 +14,7 @@ LITTLE = "160M"
 # More than a machine with little memory has.
 MUCH = 192
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(reason="has to write more than a machine can keep in memory")
 
 
 def fill(machine: Machine, directory: str) -> None:
