@@ -244,6 +244,9 @@ impl Connection {
             Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => {
                 Ok(Expect::Control { header, have: 0 })
             }
+            Opcode::Initiate | Opcode::Join | Opcode::Rekey => {
+                Err(Wrong::Protocol("a frame of sealed connections"))
+            }
             Opcode::Read
             | Opcode::Write
             | Opcode::Flush

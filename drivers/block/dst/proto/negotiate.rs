@@ -65,6 +65,9 @@ impl Features {
     /// None.
     pub const NONE: Self = Self(0);
 
+    /// All frames of the connection are sealed.
+    pub const SEALED: Self = Self(2);
+
     /// The features with these numbers, known or not.
     #[inline]
     pub const fn from_bits(bits: u64) -> Self {

@@ -58,7 +58,14 @@ impl Counters {
             Opcode::Flush => &self.flushes,
             Opcode::Discard => &self.discards,
             Opcode::WriteZeroes => &self.write_zeroes,
-            Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => return,
+            Opcode::Hello
+            | Opcode::Draining
+            | Opcode::Ping
+            | Opcode::Bye
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => return,
         };
 
         count.add(1);
@@ -76,7 +83,10 @@ impl Counters {
             | Opcode::Draining
             | Opcode::Ping
             | Opcode::Bye
-            | Opcode::Event => (),
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => (),
         }
     }
 

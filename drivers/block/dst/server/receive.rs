@@ -125,9 +125,12 @@ impl Serving {
                 Ok(Some(0))
             }
             Opcode::Bye => Err(End::Bye),
-            Opcode::Hello | Opcode::Draining | Opcode::Event => {
-                Err(End::Violation(Violation::NotARequest.text()))
-            }
+            Opcode::Hello
+            | Opcode::Draining
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => Err(End::Violation(Violation::NotARequest.text())),
             Opcode::Read
             | Opcode::Write
             | Opcode::Flush
