@@ -14,7 +14,6 @@ use chacha20poly1305::{
     Tag, //
 };
 use dst_proto::noise::primitives::{
-    Blake2s,
     Primitives,
     HASH_SIZE,
     MAC_SIZE,
@@ -30,23 +29,7 @@ use x25519_dalek::X25519_BASEPOINT_BYTES;
 /// The primitives.
 pub(crate) enum Host {}
 
-/// BLAKE2s.
-pub(crate) struct Hash(Blake2s256);
-
-impl Blake2s for Hash {
-    fn new() -> Self {
-        Self(Blake2s256::new())
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    fn finish(self, hash: &mut [u8; HASH_SIZE]) {
-        *hash = self.0.finalize().into();
-    }
-}
-
+/// The nonce of RFC 8439.
 fn nonce(number: u64) -> Nonce {
     let mut nonce = Nonce::default();
 
@@ -55,7 +38,14 @@ fn nonce(number: u64) -> Nonce {
 }
 
 impl Primitives for Host {
-    type Blake2s = Hash;
+    fn hash(head: &[u8], tail: &[&[u8]], hash: &mut [u8; HASH_SIZE]) {
+        let mut state = Blake2s256::new().chain_update(head);
+
+        for part in tail {
+            state.update(part);
+        }
+        *hash = state.finalize().into();
+    }
 
     fn public_key(secret: &Secret) -> Option<PublicKey> {
         let public = x25519(*secret.expose(), X25519_BASEPOINT_BYTES);

@@ -22,26 +22,13 @@ pub const TAG_SIZE: usize = 16;
 /// Bytes of a message authentication code as [`short_mac`] makes it.
 pub const MAC_SIZE: usize = 16;
 
-/// BLAKE2s with 32 bytes of output and without key, fed piece by piece.
-///
-/// An implementation leaves nothing of what it was fed in memory once it is finished.
-pub trait Blake2s {
-    /// Nothing fed yet.
-    fn new() -> Self;
-
-    /// Feeds `bytes`.
-    fn update(&mut self, bytes: &[u8]);
-
-    /// Writes the hash of what was fed.
-    fn finish(self, hash: &mut [u8; HASH_SIZE]);
-}
-
 /// The functions of X25519, ChaCha20-Poly1305 and BLAKE2s.
 ///
 /// No function depends on secrets in the time that it takes, and none leaves them in memory.
 pub trait Primitives {
-    /// The hash function.
-    type Blake2s: Blake2s;
+    /// Writes BLAKE2s, with 32 bytes of output and without key, of `head` and all parts of `tail`,
+    /// one behind the other.
+    fn hash(head: &[u8], tail: &[&[u8]], hash: &mut [u8; HASH_SIZE]);
 
     /// The public key that belongs to `secret`, whose bytes may be any but zeroes only: those bits
     /// that RFC 7748 fixes are taken as it fixes them.
@@ -66,49 +53,30 @@ pub trait Primitives {
     fn equal(one: &[u8; MAC_SIZE], other: &[u8; MAC_SIZE]) -> bool;
 }
 
-/// Writes HASH of `parts`, one behind the other.
-fn digest<P: Primitives>(parts: &[&[u8]], hash: &mut [u8; HASH_SIZE]) {
-    let mut state = P::Blake2s::new();
-
-    for part in parts {
-        state.update(part);
-    }
-    state.finish(hash);
-}
-
-/// HASH of `parts`, one behind the other.
-pub fn hash<P: Primitives>(parts: &[&[u8]]) -> [u8; HASH_SIZE] {
+/// HASH of `head` and all parts of `tail`, one behind the other.
+pub fn hash<P: Primitives>(head: &[u8], tail: &[&[u8]]) -> [u8; HASH_SIZE] {
     let mut hash = [0; HASH_SIZE];
 
-    digest::<P>(parts, &mut hash);
+    P::hash(head, tail, &mut hash);
     hash
 }
 
 /// HMAC-HASH of `parts`, one behind the other (RFC 2104).
 pub fn hmac<P: Primitives>(key: &Secret, parts: &[&[u8]]) -> Secret {
-    let mut inner = P::Blake2s::new();
-    let mut outer = P::Blake2s::new();
+    let inner = Secret::with(|hash| hash_padded::<P>(key, 0x36, parts, hash));
 
-    feed_pad::<P>(&mut inner, key, 0x36);
-    for part in parts {
-        inner.update(part);
-    }
-
-    let inner = Secret::with(|hash| inner.finish(hash));
-
-    feed_pad::<P>(&mut outer, key, 0x5c);
-    outer.update(inner.expose());
-    Secret::with(|hash| outer.finish(hash))
+    Secret::with(|hash| hash_padded::<P>(key, 0x5c, &[inner.expose()], hash))
 }
 
-/// Feeds a block that is `key`, filled up with zeroes, exclusive or `pad` everywhere.
-fn feed_pad<P: Primitives>(state: &mut P::Blake2s, key: &Secret, pad: u8) {
+/// Writes HASH of a block that is `key`, filled up with zeroes, exclusive or `pad` everywhere, and
+/// of all `parts`.
+fn hash_padded<P: Primitives>(key: &Secret, pad: u8, parts: &[&[u8]], hash: &mut [u8; HASH_SIZE]) {
     let mut block = [pad; BLOCK_SIZE];
 
     for (to, from) in block.iter_mut().zip(key.expose()) {
         *to ^= from;
     }
-    state.update(&block);
+    P::hash(&block, parts, hash);
     wipe(&mut block);
 }
 

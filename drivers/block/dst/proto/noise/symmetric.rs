@@ -82,7 +82,7 @@ impl<P: Primitives> SymmetricState<P> {
     pub(super) fn new() -> Self {
         const { assert!(PROTOCOL_NAME.len() > HASH_SIZE) };
 
-        let hash = hash::<P>(&[PROTOCOL_NAME]);
+        let hash = hash::<P>(PROTOCOL_NAME, &[]);
 
         Self {
             chaining: Secret::with(|chaining| *chaining = hash),
@@ -98,17 +98,7 @@ impl<P: Primitives> SymmetricState<P> {
 
     /// What [`Self::mix_hash`] would make the hash.
     fn hash_with(&self, parts: &[&[u8]]) -> [u8; HASH_SIZE] {
-        use super::primitives::Blake2s as _;
-
-        let mut state = P::Blake2s::new();
-        let mut hash = [0; HASH_SIZE];
-
-        state.update(&self.hash);
-        for part in parts {
-            state.update(part);
-        }
-        state.finish(&mut hash);
-        hash
+        hash::<P>(&self.hash, parts)
     }
 
     /// MixKey; returns the new key.
