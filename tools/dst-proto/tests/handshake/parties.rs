@@ -79,6 +79,16 @@ pub(crate) fn bytes(keys: &ConnectionKeys) -> [[u8; 32]; 2] {
     ]
 }
 
+/// These bytes with one bit flipped, once for each bit.
+pub(crate) fn flipped(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    (0..bytes.len() * 8).map(|bit| {
+        let mut changed = bytes.to_vec();
+
+        changed[bit / 8] ^= 1 << (bit % 8);
+        changed
+    })
+}
+
 /// All that goes into a handshake. Each party has its own idea of what both have to agree upon.
 pub(crate) struct Parties {
     pub(crate) client: KeyPair,

@@ -4,7 +4,10 @@
 
 use proptest::prelude::*;
 
-use dst_proto::frame::HEADER_SIZE;
+use dst_proto::frame::{
+    Header,
+    HEADER_SIZE, //
+};
 use dst_proto::handshake::full::{
     Initiated,
     Offer, //
@@ -32,6 +35,7 @@ use crate::common::{
 use crate::parties::{
     binding,
     bytes,
+    flipped,
     offer,
     pair,
     parse,
@@ -347,6 +351,60 @@ fn refusals_have_a_status() {
     }
 }
 
+#[test]
+fn every_flipped_bit_is_noticed() {
+    let parties = Parties::default();
+    let (_, frame) = parties.initiate(&offer());
+    let (header, payload) = parse(&frame);
+
+    for changed in flipped(&payload) {
+        assert!(matches!(
+            parties.respond(&header, changed, &offer()),
+            Err(Refused::Initiate(HandshakeError::Noise(_)))
+        ));
+    }
+
+    let (frame, _) = parties
+        .respond(&header, payload, &offer())
+        .expect("an answer");
+    let (header, payload) = parse(&frame);
+
+    for changed in flipped(&payload) {
+        // The ephemeral key is the same as before.
+        let (client, _) = parties.initiate(&offer());
+
+        assert!(matches!(
+            parties.finish(client, &header, changed),
+            Err(Refused::Finish(HandshakeError::Noise(_)))
+        ));
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_the_header_is_noticed() {
+    let parties = Parties::default();
+    let (_, frame) = parties.initiate(&offer());
+    let (head, payload) = frame.split_first_chunk::<HEADER_SIZE>().expect("a header");
+    let mut decoded = 0;
+
+    for mut changed in flipped(&head[..HEADER_SIZE - 4]) {
+        changed.extend(crc32c(&changed).to_le_bytes());
+
+        let head = changed.first_chunk().expect("a header");
+
+        if let Ok(header) = Header::decode(head, crc32c) {
+            let mut payload = payload.to_vec();
+
+            decoded += 1;
+            assert!(
+                Initiated::<Host>::new(&parties.server, &header, &mut payload, crc32c).is_err()
+            );
+        }
+    }
+    // Epoch and generation can have any value, and some other lengths are possible.
+    assert!(decoded >= 64);
+}
+
 proptest! {
     #[test]
     fn what_was_asked_for_arrives(
@@ -394,53 +452,6 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_is_noticed(bit: prop::sample::Index, answer: bool) {
-        let parties = Parties::default();
-        let (client, frame) = parties.initiate(&offer());
-        let (header, mut payload) = parse(&frame);
-
-        if !answer {
-            flip(&mut payload, bit);
-            prop_assert!(matches!(
-                parties.respond(&header, payload, &offer()),
-                Err(Refused::Initiate(HandshakeError::Noise(_)))
-            ));
-            return Ok(());
-        }
-
-        let (frame, _) = parties.respond(&header, payload, &offer()).expect("an answer");
-        let (header, mut payload) = parse(&frame);
-
-        flip(&mut payload, bit);
-        prop_assert!(matches!(
-            parties.finish(client, &header, payload),
-            Err(Refused::Finish(HandshakeError::Noise(_)))
-        ));
-    }
-
-    #[test]
-    fn a_flipped_bit_of_the_header_is_noticed(bit: prop::sample::Index) {
-        let parties = Parties::default();
-        let (_, mut frame) = parties.initiate(&offer());
-
-        flip(&mut frame[..HEADER_SIZE - 4], bit);
-
-        let crc = crc32c(&frame[..HEADER_SIZE - 4]).to_le_bytes();
-
-        frame[HEADER_SIZE - 4..HEADER_SIZE].copy_from_slice(&crc);
-
-        let head = frame.first_chunk().expect("a header");
-
-        if let Ok(header) = dst_proto::frame::Header::decode(head, crc32c) {
-            let mut payload = frame[HEADER_SIZE..].to_vec();
-
-            prop_assert!(
-                Initiated::<Host>::new(&parties.server, &header, &mut payload, crc32c).is_err()
-            );
-        }
-    }
-
-    #[test]
     fn noise_is_refused(mut payload in prop::collection::vec(any::<u8>(), 0..300)) {
         let parties = Parties::default();
         let (_, frame) = parties.initiate(&Offer { binding: binding(), ..offer() });
@@ -451,11 +462,4 @@ proptest! {
             Initiated::<Host>::new(&parties.server, &header, &mut payload, crc32c).is_err()
         );
     }
-}
-
-/// Flips one bit.
-fn flip(bytes: &mut [u8], bit: prop::sample::Index) {
-    let bit = bit.index(bytes.len() * 8);
-
-    bytes[bit / 8] ^= 1 << (bit % 8);
 }
