@@ -123,6 +123,7 @@ fn hello() {
         connections: 1,
         export: "storage",
         client: Some("alpha"),
+        digest: None,
     }
     .encode(&mut payload)
     .expect("room");

@@ -34,4 +34,5 @@ pub(crate) mod mempool;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
 pub(crate) mod random;
+pub(crate) mod shash;
 pub(crate) mod socket;

@@ -17,6 +17,7 @@ pub mod attribute;
 pub mod backoff;
 pub mod connection;
 pub mod credits;
+pub mod digest;
 pub mod durability;
 pub mod fence;
 pub mod frame;

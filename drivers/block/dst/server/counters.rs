@@ -26,6 +26,7 @@ pub(super) struct Counters {
     bytes_written: Counter,
     errors: Counter,
     protocol_errors: Counter,
+    digest_errors: Counter,
 }
 
 /// One of them.
@@ -95,6 +96,11 @@ impl Counters {
         self.protocol_errors.add(1);
     }
 
+    /// Counts a connection that was dropped because data was damaged on its way.
+    pub(super) fn damaged(&self) {
+        self.digest_errors.add(1);
+    }
+
     /// Returns what the counters say, with `in_flight` requests that they do not know of.
     pub(super) fn counts(&self, in_flight: u32) -> Counts {
         Counts {
@@ -107,6 +113,7 @@ impl Counters {
             bytes_written: self.bytes_written.get(),
             errors: self.errors.get(),
             protocol_errors: self.protocol_errors.get(),
+            digest_errors: self.digest_errors.get(),
             in_flight: in_flight.into(),
         }
     }

@@ -42,7 +42,8 @@ use crate::{
             SessionId,
             Uuid, //
         }, //
-    }, //
+    },
+    wire::digest::Methods, //
 };
 
 use super::{
@@ -90,6 +91,8 @@ pub(crate) struct Export {
     /// Major and minor number of the device.
     number: (u32, u32),
     pub(super) counters: Counters,
+    /// Digests that clients may ask for.
+    pub(super) digests: Methods,
     #[pin]
     pub(super) inner: Mutex<Inner>,
     /// Notified when a session is forgotten.
@@ -189,6 +192,7 @@ impl Export {
         let backend = Backend::new(device, !read_only, config.write_through, &config.name)?;
         let backend = Arc::new(backend, GFP_KERNEL)?;
         let uses = listeners.open_all(&config.net, &config.listen)?;
+        let digests = Methods::load()?;
 
         Ok(Arc::pin_init(
             try_pin_init!(Self {
@@ -203,6 +207,7 @@ impl Export {
                 read_only: Atomic::new(read_only || limits.read_only),
                 number,
                 counters: Counters::default(),
+                digests,
                 inner <- new_mutex!(
                     Inner {
                         rules: config.rules,
