@@ -35,6 +35,9 @@ class Opcode(enum.IntEnum):
     PING = 3
     BYE = 4
     EVENT = 5
+    INITIATE = 6
+    JOIN = 7
+    REKEY = 8
     READ = 16
     WRITE = 17
     FLUSH = 18
