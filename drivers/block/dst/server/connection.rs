@@ -29,29 +29,22 @@ use crate::{
         Work, //
     },
     proto::{
-        digest::Digest,
         frame::Header,
         opcode::Opcode,
         status::Status,
         units::{
             Handle,
-            SessionId,
             Stamp, //
         }, //
     },
-    wire::{
-        fault::{
-            Fault,
-            DIGEST_MISMATCH, //
-        },
-        inbox::Inbox,
-        outbox::Outbox,
-        protection::Protection, //
+    wire::fault::{
+        Fault,
+        DIGEST_MISMATCH, //
     }, //
 };
 
 use super::{
-    export::Export,
+    channel::Channel,
     greeting::{
         refuse,
         wait,
@@ -73,15 +66,8 @@ use super::{
         Registry,
         SessionEvent, //
     },
-    reply::Data,
     serve::Serving, //
 };
-
-/// Frames that may wait to be sent.
-const OUTBOX_FRAMES: usize = 256;
-
-/// Bytes of the largest payload that the server makes up itself, a refusal.
-const MAX_OWN_PAYLOAD: usize = 1024;
 
 /// Whether there is more to do at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -146,13 +132,6 @@ struct State {
     phase: Phase,
 }
 
-/// The two directions of a connection.
-pub(super) struct Channel {
-    pub(super) socket: Socket,
-    pub(super) inbox: Inbox,
-    pub(super) outbox: Outbox<Data>,
-}
-
 /// Where a connection stands.
 enum Phase {
     /// The client has to introduce itself.
@@ -181,11 +160,10 @@ pub(super) fn begin(
     let mailbox = Mailbox::new(job.clone())?;
     let now = registry.clock.now();
     let link = Link::new(mailbox.clone(), peer, listener.clone(), now)?;
-    let inbox = Inbox::new()?;
-    let outbox = Outbox::new(OUTBOX_FRAMES)?;
 
     socket.set_events(mailbox)?;
 
+    let channel = Channel::new(socket)?;
     let known = link.clone();
     let connection = Arc::pin_init(
         pin_init!(Connection {
@@ -193,11 +171,7 @@ pub(super) fn begin(
             registry: registry.clone(),
             state <- new_mutex!(
                 State {
-                    channel: Some(Channel {
-                        socket,
-                        inbox,
-                        outbox,
-                    }),
+                    channel: Some(channel),
                     phase: Phase::Greeting(Greeting::Header),
                 },
                 "Connection::state"
@@ -234,53 +208,6 @@ impl Work for Connection {
                 job.cancel();
             }
         }
-    }
-}
-
-impl Channel {
-    /// Puts a frame of the server's own into the outbox: `header`, and what `payload` writes.
-    ///
-    /// Returns whether there was room.
-    pub(super) fn push(
-        &mut self,
-        header: Header,
-        payload: impl FnOnce(&mut [u8]) -> Option<usize>,
-    ) -> bool {
-        let mut buffer = [0; MAX_OWN_PAYLOAD];
-        let Some(payload) = payload(&mut buffer).and_then(|len| buffer.get(..len)) else {
-            return false;
-        };
-        let header = Header {
-            // No more than `MAX_OWN_PAYLOAD`.
-            payload: payload.len() as u32,
-            ..header
-        };
-
-        self.outbox.push(&header, payload, None).is_ok()
-    }
-
-    /// Has what follows in both directions carry `digest`, which `export` has agreed to.
-    fn protect(&mut self, export: &Export, digest: Digest, session: SessionId) -> Result {
-        let method = export.digests.get(digest).ok_or(EINVAL)?;
-
-        self.inbox
-            .protect(Protection::Digest(method.prepare(session)?));
-        self.outbox
-            .protect(Protection::Digest(method.prepare(session)?));
-        Ok(())
-    }
-
-    /// Puts a frame without payload into the outbox; returns whether there was room.
-    pub(super) fn push_bare(&mut self, header: Header) -> bool {
-        self.outbox.push(&header, &[], None).is_ok()
-    }
-
-    /// Sends what there is room for; what has a body is thrown away.
-    pub(super) fn send(&mut self) -> Result<(), End> {
-        self.outbox
-            .send(&self.socket, false, drop, || ())
-            .map(|_| ())
-            .map_err(|error| End::Fault(Fault::Socket(error)))
     }
 }
 

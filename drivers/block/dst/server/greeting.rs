@@ -25,8 +25,8 @@ use crate::{
 };
 
 use super::{
+    channel::Channel,
     connection::{
-        Channel,
         Connection,
         End, //
     },

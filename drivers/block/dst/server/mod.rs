@@ -15,6 +15,7 @@
 //! own lock, and then locks of mailboxes and jobs, which are leaves.
 
 mod backend;
+mod channel;
 pub(crate) mod config;
 mod connection;
 mod counters;

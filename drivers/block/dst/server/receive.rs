@@ -27,9 +27,9 @@ use crate::{
 };
 
 use super::{
+    channel::Channel,
     connection::{
         After,
-        Channel,
         Connection,
         End, //
     },

@@ -19,8 +19,8 @@ use crate::{
 };
 
 use super::{
+    channel::Channel,
     connection::{
-        Channel,
         End, //
     },
     io::{

@@ -28,9 +28,9 @@ use crate::{
 };
 
 use super::{
+    channel::Channel,
     connection::{
         After,
-        Channel,
         Connection,
         End, //
     },
