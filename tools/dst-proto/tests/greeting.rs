@@ -25,10 +25,7 @@ use dst_proto::hello::{
     HelloError,
     Welcome, //
 };
-use dst_proto::name::{
-    self,
-    NameError, //
-};
+use dst_proto::name;
 use dst_proto::negotiate::{
     Features,
     Versions, //
@@ -301,38 +298,6 @@ fn texts_cannot_confuse_a_terminal() {
     assert_eq!(print("Grüße, 世界!"), "Grüße, 世界!");
     assert_eq!(print("a\x1b[31mb\n\0\x7f\u{85}"), "a?[31mb????");
     assert_eq!(print("\u{202e}cba\u{2066}\u{200b}\u{feff}"), "?cba???");
-}
-
-#[test]
-fn names_are_checked() {
-    assert_eq!(name::export(b"a"), Ok("a"));
-    assert_eq!(name::export(b"0.A_z-9"), Ok("0.A_z-9"));
-    assert_eq!(name::export(b""), Err(NameError::Empty));
-    for first in [b".a", b"-a", b"_a", b"/a", b" a", b"\0a"] {
-        assert_eq!(name::export(first), Err(NameError::FirstCharacter));
-    }
-    for wrong in [
-        &b"a/b"[..],
-        b"a b",
-        b"a\n",
-        b"a\0",
-        "aä".as_bytes(),
-        b"a\xff",
-    ] {
-        assert_eq!(name::export(wrong), Err(NameError::Character));
-    }
-    assert!(name::export(&[b'a'; 63]).is_ok());
-    assert_eq!(name::export(&[b'a'; 64]), Err(NameError::TooLong(63)));
-    assert!(name::storage(&[b'a'; 27]).is_ok());
-    assert_eq!(name::storage(&[b'a'; 28]), Err(NameError::TooLong(27)));
-    assert_eq!(
-        NameError::TooLong(27).text(),
-        "name is longer than 27 characters"
-    );
-    assert_eq!(
-        NameError::TooLong(63).text(),
-        "name is longer than 63 characters"
-    );
 }
 
 #[test]
