@@ -58,7 +58,8 @@ unsigned int dstblk_helper_crypto_shash_digestsize(struct crypto_shash *tfm);
 const char *dstblk_helper_crypto_shash_driver_name(struct crypto_shash *tfm);
 int dstblk_helper_crypto_shash_final(struct shash_desc *desc, u8 *out);
 struct shash_desc *dstblk_shash_desc_alloc(struct crypto_shash *tfm, gfp_t gfp);
-int dstblk_shash_update_pages(struct shash_desc *desc, struct page *page, size_t offset, size_t len);
+int dstblk_shash_update_pages(struct shash_desc *desc, struct page *page, size_t offset,
+			      size_t len);
 
 /* net.c */
 typedef void (*dstblk_sk_callback)(struct sock *sk);

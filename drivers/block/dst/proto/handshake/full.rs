@@ -83,13 +83,11 @@ const OFFER_SIZE: usize = size_of::<RawOffer>();
 /// Bytes of the longest payload of the first message.
 const MAX_OFFER: usize = OFFER_SIZE + MAX_EXPORT_NAME;
 
-/// Bytes of the payload of the second message: the suite.
-const CHOICE_SIZE: usize = size_of::<U32>();
-
 const _: () = {
     assert!(*INITIATE_PAYLOAD.start() as usize == FIRST_OVERHEAD + OFFER_SIZE + 1);
     assert!(*INITIATE_PAYLOAD.end() as usize == FIRST_OVERHEAD + MAX_OFFER);
-    assert!(RESPOND_PAYLOAD as usize == SECOND_OVERHEAD + CHOICE_SIZE);
+    // The payload of the second message is the suite.
+    assert!(RESPOND_PAYLOAD as usize == SECOND_OVERHEAD + size_of::<U32>());
 };
 
 /// What a client wants to connect to, and how.
