@@ -20,7 +20,7 @@ def command(
     jobs: int = 1,
     direct: bool = True,
     seed: int = 1,
-    rate: int = 0,
+    rate: float = 0,
     extra: tuple[str, ...] = (),
 ) -> list[str]:
     """A job that writes random places with checksums and reads them all back.
@@ -38,7 +38,7 @@ def command(
         f"--size={size}M",
         f"--iodepth={depth}",
         f"--numjobs={jobs}",
-        *([f"--rate=,{rate}m"] if rate else []),
+        *([f"--rate=,{int(rate * 1024)}k"] if rate else []),
         *([f"--offset_increment={size}M"] if jobs > 1 else []),
         f"--direct={int(direct)}",
         f"--randseed={seed}",
@@ -55,11 +55,16 @@ def command(
 
 
 def scaled(client: Machine, job: dict[str, Any]) -> dict[str, Any]:
-    """The same job, smaller on a kernel that checks itself and takes its time."""
+    """The same job, smaller on a kernel that checks itself and takes its time.
+
+    One with a rate is there to be disturbed, and has to last until that is done.
+    """
     if not client.flavour.debug:
         return job
-    less = {name: max(job[name] // SHARE, 1) for name in ("size", "rate") if job.get(name)}
-    return {"size": 8, **job, **less}
+    less = {"size": max(job.get("size", 64) // SHARE, 1)}
+    if rate := job.get("rate"):
+        less["rate"] = rate / (SHARE * client.flavour.slowness)
+    return {**job, **less}
 
 
 def verify(client: Machine, device: str, **job: Any) -> None:

@@ -35,7 +35,7 @@ def write(client: Machine, disk: str, sector: int = 0) -> object:
 
 @pytest.mark.stock
 def test_io_of_a_suspended_storage_waits(disk: str, client: Machine) -> None:
-    job = fio.start(client, disk, blocks="512-64k", size=32, rate=8)
+    job = fio.start(client, disk, blocks="512-64k", size=96, rate=8)
     begun(client)
     for _ in range(3):
         client.dst.ctl("suspend", "disk")
