@@ -311,17 +311,18 @@ def test_the_module_goes_though_an_add_waits(client: Machine) -> None:
 
 def test_a_sick_disk_delays_only_its_own_removal(bed: Bed) -> None:
     server, client = bed.pair(disk=1 << 26)
-    server.dst.export("slow", delayed(server, 4))
+    # Whatever the kernel is like, the command does not wait for more than ten seconds.
+    server.dst.export("slow", delayed(server, 4 / server.flavour.slowness))
     disk = client.dst.attach("slow", server)
     waiting = write(client, disk)
     server.wait("objects.export_busy", 10, name="slow")
-    removing = server.spawn(TOOL, "export", "del", "slow", "--force")
+    removing = [server.spawn(TOOL, "export", "del", "slow", "--force") for _ in range(2)]
     server.wait("control.export_shows", name="slow", field="state", value="removing")
-    result = server.dst.ctl("export", "del", "slow", "--force", check=False)
-    assert result.rc == 4 and "removed already" in result.err, result
     assert [e["name"] for e in server.dst.json("export", "list")] == ["slow"]
-    assert removing.poll().rc is None
-    removing.wait(30)
+    assert [command.poll().rc for command in removing] == [None, None]
+    # Who comes second finds it gone, or waits for the same.
+    codes = sorted(command.wait(30, check=False).rc for command in removing)
+    assert codes in ([0, 0], [0, 3]), codes
     assert server.dst.json("export", "list") == []
     client.dst.ctl("del", "slow", "--force")
     waiting.result(30)
