@@ -56,6 +56,7 @@ class Counter(Qemu):
     """A machine whose clock counts instructions."""
 
     def accelerator(self) -> list[str]:
+        """What makes the clock count instructions."""
         return ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max"]
 
 

@@ -139,7 +139,8 @@ def xxh64(data: bytes) -> int:
         lanes = [(_P1 + _P2) & _MASK, _P2, 0, -_P1 & _MASK]
         for start in range(0, whole, 4):
             lanes = [_round(lane, words[start + i]) for i, lane in enumerate(lanes)]
-        value = sum(_rotate(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18))) & _MASK
+        turns = zip(lanes, (1, 7, 12, 18), strict=True)
+        value = sum(_rotate(lane, bits) for lane, bits in turns) & _MASK
         for lane in lanes:
             value = ((value ^ _round(0, lane)) * _P1 + _P4) & _MASK
     else:

@@ -167,7 +167,7 @@ def test_two_ways_to_one_server(bed: Bed, lost: int) -> None:
     server.sh(f"nft delete table {family} way")
 
 
-def test_an_export_that_is_back_before_all_know(wide: str, server: Machine, client: Machine) -> None:
+def test_an_export_is_back_before_all_know(wide: str, server: Machine, client: Machine) -> None:
     """One connection does not hear that the export has gone; the others come back to the new one.
 
     The session has never been without a connection, so all of this is one epoch. What

@@ -113,7 +113,9 @@ def make(world: World, seed: str, number: int, only: str = "") -> Plan:
         keys = _keys(world, fault.target, targets[index])
         # A move takes as long as it takes.
         last = math.inf if fault.target == "move" else end
-        if any(begin <= last and start <= until and keys & theirs for begin, until, theirs in taken):
+        if any(
+            begin <= last and start <= until and keys & theirs for begin, until, theirs in taken
+        ):
             continue
         taken.append((start, last, keys))
         own = random.Random(f"{seed}.{number}.{order}")
