@@ -114,6 +114,7 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
         }
         keeper.pause();
     }
+    keeper.leave();
 }
 
 impl Keeper<'_> {
@@ -414,9 +415,6 @@ impl Keeper<'_> {
         }
         connection.close();
         storage.closed(connection);
-        if self.current.should_stop() {
-            self.leave();
-        }
     }
 
     /// Lets a connection that is not wanted any more complete what it has. If it does not, all
@@ -431,7 +429,7 @@ impl Keeper<'_> {
         }
     }
 
-    /// Lets go of all that the connection had: there is nobody who would do it later.
+    /// Lets go of all that its connections had: there is nobody who would do it later.
     ///
     /// It was reset, so only packets that have left it already can still be on their way. If they
     /// get stuck for good, what they might still send goes to nobody.
