@@ -140,4 +140,6 @@ class Dst:
         for storage in self.json("list"):
             self.ctl("del", storage["name"], "--force")
         for export in self.json("export", "list"):
-            self.ctl("export", "del", export["name"], "--force")
+            # It may end before the device is done with what it has.
+            self.ctl("export", "del", export["name"], "--force", check=False)
+        self.machine.wait("objects.no_exports", 60)
