@@ -57,12 +57,15 @@ impl Failure {
     /// Returns whether the server was reached, but waiting does not help.
     pub(super) fn is_refusal(&self) -> bool {
         match self.cause {
-            Cause::Refused(status) | Cause::Bye(status) => !status.is_transient(),
+            Cause::Refused(status) | Cause::Bye(status) | Cause::Barred(status) => {
+                !status.is_transient()
+            }
             Cause::Unacceptable => true,
             Cause::Unreachable
             | Cause::Silent
             | Cause::Lost
             | Cause::Protocol
+            | Cause::Damaged
             | Cause::Overdue
             | Cause::Moved => false,
         }
@@ -104,6 +107,10 @@ impl Failure {
         };
 
         match self.cause {
+            Cause::Barred(_) => Refusal::new(
+                self.error,
+                fmt!("export {export}: {text} (whoever says so has not shown its key)"),
+            ),
             Cause::Refused(_) | Cause::Bye(_) => {
                 Refusal::new(self.error, fmt!("export {export}: {text}"))
             }
@@ -115,7 +122,7 @@ impl Failure {
 /// Returns the error that tells programs of `cause`.
 fn error(cause: Cause) -> Error {
     match cause {
-        Cause::Refused(status) | Cause::Bye(status) => match status {
+        Cause::Refused(status) | Cause::Bye(status) | Cause::Barred(status) => match status {
             Status::NoExport => ENOENT,
             Status::Denied => EACCES,
             Status::ReadOnly => EROFS,
@@ -134,6 +141,7 @@ fn error(cause: Cause) -> Error {
         Cause::Moved => errno::ECONNABORTED.into(),
         Cause::Lost => errno::ECONNRESET.into(),
         Cause::Protocol => errno::EPROTO.into(),
+        Cause::Damaged => EIO,
     }
 }
 

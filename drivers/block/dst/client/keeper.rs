@@ -44,7 +44,8 @@ use crate::{
             Versions, //
         },
         units::Stamp, //
-    }, //
+    },
+    wire::staging::Spares, //
 };
 use core::num::Wrapping;
 use kernel::{
@@ -80,6 +81,8 @@ struct Keeper<'a> {
     next: Wrapping<usize>,
     /// It had a connection.
     experienced: bool,
+    /// Memory that the last connection has left for the next one.
+    spares: Spares,
 }
 
 /// Keeps the connection `number` of `storage` until the thread has to stop.
@@ -92,6 +95,7 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
         backoff: Backoff::new(),
         next: Wrapping(number.into()),
         experienced: false,
+        spares: Spares::new(),
     };
 
     while !current.should_stop() {
@@ -204,7 +208,7 @@ impl Keeper<'_> {
         let hello = Hello {
             versions: Versions::OURS,
             write: !storage.read_only(),
-            features: Features::NONE,
+            features: features(storage),
             session,
             uuid: known.map_or(storage.expected_uuid(), |known| known.uuid),
             stamp,
@@ -212,13 +216,15 @@ impl Keeper<'_> {
             connections: storage.connections().max(self.number + 1),
             export: storage.export(),
             client: Some(machine.as_str()).filter(|name| !name.is_empty()),
+            digest: storage.digest().map(|method| method.digest().name()),
         };
 
         storage.trying(address, session, stamp);
 
         let socket = Socket::connect(storage.net(), address).map_err(unreachable)?;
         let connection =
-            Connection::new(storage, storage.threads(), socket, &hello).map_err(unreachable)?;
+            Connection::new(storage, storage.threads(), socket, &hello, None, &mut self.spares)
+                .map_err(unreachable)?;
 
         match self.await_welcome(&connection).and_then(|welcome| {
             self.accept(&connection, &hello, &welcome, addresses)
@@ -227,7 +233,7 @@ impl Keeper<'_> {
             Ok(interval) => Ok((connection, interval)),
             Err(failure) => {
                 // It has carried no data, so nothing has to be let go of.
-                connection.close();
+                connection.close(&mut self.spares);
                 Err(failure)
             }
         }
@@ -239,7 +245,7 @@ impl Keeper<'_> {
             match connection.news() {
                 News::Welcome(welcome) => return Ok(welcome),
                 News::Over(cause) => return Err(connection.failure(cause)),
-                News::Geometry(_) | News::None => (),
+                News::Answer(_) | News::Geometry(_) | News::None => (),
             }
             if self.current.should_stop() {
                 return Err(Failure::new(Cause::Lost, EINTR));
@@ -278,7 +284,7 @@ impl Keeper<'_> {
         };
         let accepted = Expectation {
             hello: *hello,
-            required: Features::NONE,
+            required: hello.features,
             known,
         }
         .check(welcome)
@@ -353,7 +359,7 @@ impl Keeper<'_> {
                     self.learn(geometry);
                     continue;
                 }
-                News::Welcome(_) | News::None => (),
+                News::Answer(_) | News::Welcome(_) | News::None => (),
             }
             let now = connection.now();
             let wait = match keepalive.check(now, connection.silence()) {
@@ -403,7 +409,7 @@ impl Keeper<'_> {
             Some(cause) => storage.failed(connection.failure(cause), false),
             None => connection.bye(),
         }
-        connection.close();
+        connection.close(&mut self.spares);
         storage.closed(connection);
         if self.current.should_stop() {
             self.leave();
@@ -443,5 +449,13 @@ impl Keeper<'_> {
         while !ready() && begun.elapsed().as_millis() < LINGER_MAX_MS {
             fsleep(Delta::from_millis(LINGER_STEP_MS.into()));
         }
+    }
+}
+
+/// Returns the features without which `storage` has no connection.
+fn features(storage: &Storage) -> Features {
+    match storage.digest() {
+        Some(_) => Features::DIGEST,
+        None => Features::NONE,
     }
 }

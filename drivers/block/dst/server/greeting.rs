@@ -2,9 +2,13 @@
 
 //! The time before the welcome: the client introduces itself, and has to wait if it has come back.
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
 
 use crate::{
+    abstractions::aead::TAG_SIZE,
     proto::{
         attribute::Attributes,
         frame::{
@@ -38,8 +42,8 @@ use super::{
 pub(super) enum Greeting {
     /// Its header is awaited.
     Header,
-    /// So many bytes of its payload are there.
-    Payload(KVec<u8>, usize),
+    /// Its payload has so many bytes, and so many are there.
+    Payload(KVec<u8>, usize, usize),
 }
 
 impl Greeting {
@@ -60,21 +64,27 @@ impl Greeting {
 
             // Bounded by the check of the header.
             let len = header.payload.min(MAX_CONTROL_PAYLOAD) as usize;
+            let payload = KVec::from_elem(0, len + TAG_SIZE, GFP_KERNEL).map_err(|_| ENOMEM)?;
 
-            *self = Self::Payload(KVec::from_elem(0, len, GFP_KERNEL).map_err(|_| ENOMEM)?, 0);
+            *self = Self::Payload(payload, len, 0);
         }
 
-        let Self::Payload(payload, have) = self else {
+        let Self::Payload(payload, len, have) = self else {
             return Ok(None);
         };
 
-        while let Some(rest) = payload.get_mut(*have..).filter(|rest| !rest.is_empty()) {
-            match channel.inbox.bytes(&channel.socket, rest)? {
-                Some(len) => *have += len,
+        loop {
+            match channel
+                .inbox
+                .payload(&channel.socket, payload, *len, have)?
+            {
+                Some(true) => break,
+                Some(false) => (),
                 None => return Ok(None),
             }
         }
 
+        let payload = payload.get(..*len).unwrap_or_default();
         let hello = Hello::decode(payload).map_err(|error| End::Violation(error.text()))?;
 
         match admit(connection, &hello) {
@@ -101,9 +111,13 @@ fn admit(connection: &Connection, hello: &Hello<'_>) -> Result<Admission, Denial
 /// Tells the client that it is not let in.
 pub(super) fn refuse(channel: &mut Channel, stamp: Stamp, denial: &Denial) -> Result<(), End> {
     let header = Header::answer(Opcode::Hello, Handle::NONE, stamp, denial.status);
+    let message = CString::try_from_fmt(fmt!("{}", denial.reason)).ok();
+    let text = message.as_deref().and_then(|text| text.to_str().ok());
 
     if channel.push(header, |buffer| {
-        Attributes::message(denial.text).write(buffer).ok()
+        Attributes::message(text.unwrap_or(denial.status.text()))
+            .write(buffer)
+            .ok()
     }) {
         channel.send()?;
     }

@@ -123,6 +123,18 @@ impl Serving {
         self.export().counters.violated();
     }
 
+    /// Counts that data was damaged on its way.
+    pub(super) fn damaged(&self) {
+        self.admission.counters.damaged();
+        self.export().counters.damaged();
+    }
+
+    /// Counts that what came was not authentic.
+    pub(super) fn forged(&self) {
+        self.admission.counters.forged();
+        self.export().counters.forged();
+    }
+
     /// Does what there is to do now, within limits.
     ///
     /// # Errors

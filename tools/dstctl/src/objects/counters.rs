@@ -34,6 +34,10 @@ pub struct Counters {
     pub reconnects: u64,
     /// Connections dropped because the peer broke the protocol.
     pub protocol_errors: u64,
+    /// Connections dropped because data was damaged on its way.
+    pub digest_errors: u64,
+    /// Connections dropped because what came was not authentic.
+    pub seal_errors: u64,
     /// Pages and other requests in flight.
     pub in_flight: u64,
 }
@@ -61,6 +65,8 @@ impl Counters {
                 attr::RESENT => &mut counters.resent,
                 attr::RECONNECTS => &mut counters.reconnects,
                 attr::PROTOCOL_ERRORS => &mut counters.protocol_errors,
+                attr::DIGEST_ERRORS => &mut counters.digest_errors,
+                attr::SEAL_ERRORS => &mut counters.seal_errors,
                 attr::IN_FLIGHT => &mut counters.in_flight,
                 _ => continue,
             };

@@ -240,6 +240,8 @@ pub(super) fn counters(counts: &Counts) -> Counters {
         bytes_written: counts.bytes_written,
         errors: counts.errors,
         protocol_errors: counts.protocol_errors,
+        digest_errors: counts.digest_errors,
+        seal_errors: counts.seal_errors,
         in_flight: counts.in_flight,
         again: None,
     }
