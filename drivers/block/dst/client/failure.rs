@@ -54,6 +54,19 @@ impl Failure {
         Self::of(cause, known.then_some(detail))
     }
 
+    /// Connections have to be sealed, and this module does not know how.
+    pub(super) fn unsealed() -> Self {
+        let mut detail = KVec::new();
+        let known = detail
+            .extend_from_slice(
+                b"this module cannot seal connections, and makes none in plain",
+                GFP_KERNEL,
+            )
+            .is_ok();
+
+        Self::of(Cause::Refused(Status::Feature), known.then_some(detail))
+    }
+
     /// Returns whether the server was reached, but waiting does not help.
     pub(super) fn is_refusal(&self) -> bool {
         match self.cause {
@@ -63,6 +76,7 @@ impl Failure {
             | Cause::Silent
             | Cause::Lost
             | Cause::Protocol
+            | Cause::Damaged
             | Cause::Overdue
             | Cause::Moved => false,
         }
@@ -134,6 +148,7 @@ fn error(cause: Cause) -> Error {
         Cause::Moved => errno::ECONNABORTED.into(),
         Cause::Lost => errno::ECONNRESET.into(),
         Cause::Protocol => errno::EPROTO.into(),
+        Cause::Damaged => EIO,
     }
 }
 
