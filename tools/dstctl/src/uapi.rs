@@ -44,6 +44,7 @@ numbers! {
         POLICY_MIN = 100,
         POLICY_MAX = 604800000,
         THREADS_MAX = 1024,
+        DIGEST_NAME_MAX = 32,
         KEEPALIVE_MAX = 600000,
     }
 }
@@ -68,6 +69,8 @@ numbers! {
         STORAGE_SUSPEND = 15,
         STORAGE_RESUME = 16,
         STORAGE_MIGRATE = 17,
+        SERVER_GET = 18,
+        SERVER_SET = 19,
     }
 }
 
@@ -146,6 +149,7 @@ numbers! {
         RECONNECTS = 10,
         PROTOCOL_ERRORS = 11,
         IN_FLIGHT = 12,
+        DIGEST_ERRORS = 13,
     }
 }
 
@@ -193,6 +197,7 @@ numbers! {
         COUNTERS = 29,
         FAIL_AFTER = 30,
         IO_TIMEOUT = 31,
+        DIGEST = 32,
     }
 }
 
@@ -240,6 +245,32 @@ numbers! {
         WINDOW = 10,
         AGE_MS = 11,
         COUNTERS = 12,
+    }
+}
+
+numbers! {
+    /// Attributes of walls.
+    walls: u16, "DST_A_WALLS_" {
+        CONNECTIONS = 1,
+        SOURCE_CONNECTIONS = 2,
+        UNWELCOMED = 3,
+        SOURCE_UNWELCOMED = 4,
+        SESSIONS = 5,
+        SOURCE_SESSIONS = 6,
+        PAGES = 7,
+        SOURCE_PAGES = 8,
+        HANDSHAKES = 9,
+        SOURCE_HANDSHAKES = 10,
+    }
+}
+
+numbers! {
+    /// Attributes of the server.
+    server: u16, "DST_A_SERVER_" {
+        LIMITS = 1,
+        HELD = 2,
+        REFUSED = 3,
+        SOURCES = 4,
     }
 }
 
@@ -309,6 +340,8 @@ mod tests {
             storage::ALL,
             export::ALL,
             session::ALL,
+            walls::ALL,
+            server::ALL,
             pool::ALL,
         ]
         .into_iter()

@@ -202,6 +202,8 @@ fn a_missing_module_is_explained() {
         &["sessions"],
         &["pool", "show"],
         &["pool", "set", "2"],
+        &["server", "show"],
+        &["server", "set", "--sessions", "2"],
         &["events"],
     ] {
         dstctl(args).code(8).stdout("").stderr(contains(

@@ -17,7 +17,8 @@ use crate::{
             Stamp,
             Uuid, //
         }, //
-    }, //
+    },
+    wire::digest::Method, //
 };
 use kernel::{
     prelude::*,
@@ -32,7 +33,7 @@ pub(crate) struct StorageConfig {
     pub(crate) export: CString,
     /// Where the server listens, at least one address, tried in this order.
     pub(crate) addresses: KVec<Address>,
-    /// Network namespace of the connections.
+    /// Network namespace that it belongs to, and of the connections.
     pub(crate) net: Namespace,
     /// Identity that the export has to have, or [`Uuid::ANY`].
     pub(crate) uuid: Uuid,
@@ -44,6 +45,8 @@ pub(crate) struct StorageConfig {
     pub(crate) connections: u16,
     /// For how long requests may wait.
     pub(crate) policy: Policy,
+    /// The digest that data has to have on its way, if any.
+    pub(crate) digest: Option<Method>,
 }
 
 /// For how long requests wait, if not for ever.

@@ -113,9 +113,15 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
         }
         keeper.pause();
     }
+    keeper.leave();
 }
 
 impl Keeper<'_> {
+    /// Returns whether there must be no connection any more.
+    fn must_end(&self) -> bool {
+        self.current.should_stop() || self.storage.is_forsaken()
+    }
+
     /// Returns the stamp of the next connection, or [`None`] if others have to come first.
     fn begin(&self) -> Option<Stamp> {
         self.storage.session.lock().begin(self.number)
@@ -204,7 +210,7 @@ impl Keeper<'_> {
         let hello = Hello {
             versions: Versions::OURS,
             write: !storage.read_only(),
-            features: Features::NONE,
+            features: features(storage),
             session,
             uuid: known.map_or(storage.expected_uuid(), |known| known.uuid),
             stamp,
@@ -212,6 +218,7 @@ impl Keeper<'_> {
             connections: storage.connections().max(self.number + 1),
             export: storage.export(),
             client: Some(machine.as_str()).filter(|name| !name.is_empty()),
+            digest: storage.digest().map(|method| method.digest().name()),
         };
 
         storage.trying(address, session, stamp);
@@ -241,7 +248,7 @@ impl Keeper<'_> {
                 News::Over(cause) => return Err(connection.failure(cause)),
                 News::Geometry(_) | News::None => (),
             }
-            if self.current.should_stop() {
+            if self.must_end() {
                 return Err(Failure::new(Cause::Lost, EINTR));
             }
             let silent = connection
@@ -255,7 +262,9 @@ impl Keeper<'_> {
             }
             let draining = connection.state();
             self.sleep(u32::try_from(left).unwrap_or(HELLO_TIMEOUT_MS) + 1, || {
-                connection.has_news() || connection.state() != draining
+                connection.has_news()
+                    || connection.state() != draining
+                    || self.storage.is_forsaken()
             });
         }
     }
@@ -278,7 +287,7 @@ impl Keeper<'_> {
         };
         let accepted = Expectation {
             hello: *hello,
-            required: Features::NONE,
+            required: hello.features,
             known,
         }
         .check(welcome)
@@ -331,7 +340,7 @@ impl Keeper<'_> {
             if !storage.is_lingering(number) {
                 return Ok(());
             }
-            if self.current.should_stop() {
+            if self.must_end() {
                 return Err(Failure::new(Cause::Lost, EINTR));
             }
             self.sleep(LINGER_STEP_MS, || false);
@@ -346,6 +355,9 @@ impl Keeper<'_> {
         loop {
             if self.current.should_stop() {
                 return None;
+            }
+            if self.storage.is_forsaken() {
+                return Some(Cause::Lost);
             }
             match connection.news() {
                 News::Over(cause) => return Some(cause),
@@ -365,7 +377,7 @@ impl Keeper<'_> {
                 Action::Wait(until) => until.saturating_sub(now),
             };
             self.sleep(u32::try_from(wait).unwrap_or(interval).max(1), || {
-                connection.has_news()
+                connection.has_news() || self.storage.is_forsaken()
             });
         }
     }
@@ -387,7 +399,10 @@ impl Keeper<'_> {
                 drop(shared);
                 storage.resized(geometry);
             }
-            Err(fault) => pr_warn!("{}: {}\n", storage.name(), fault.text()),
+            Err(fault) if storage.may_log() => {
+                pr_warn!("{}: {}\n", storage.name(), fault.text());
+            }
+            Err(_) => (),
         }
     }
 
@@ -405,9 +420,6 @@ impl Keeper<'_> {
         }
         connection.close();
         storage.closed(connection);
-        if self.current.should_stop() {
-            self.leave();
-        }
     }
 
     /// Lets a connection that is not wanted any more complete what it has. If it does not, all
@@ -422,7 +434,7 @@ impl Keeper<'_> {
         }
     }
 
-    /// Lets go of all that the connection had: there is nobody who would do it later.
+    /// Lets go of all that its connections had: there is nobody who would do it later.
     ///
     /// It was reset, so only packets that have left it already can still be on their way. If they
     /// get stuck for good, what they might still send goes to nobody.
@@ -443,5 +455,13 @@ impl Keeper<'_> {
         while !ready() && begun.elapsed().as_millis() < LINGER_MAX_MS {
             fsleep(Delta::from_millis(LINGER_STEP_MS.into()));
         }
+    }
+}
+
+/// Returns the features without which `storage` has no connection.
+fn features(storage: &Storage) -> Features {
+    match storage.digest() {
+        Some(_) => Features::DIGEST,
+        None => Features::NONE,
     }
 }

@@ -50,13 +50,18 @@ use crate::{
         refusal,
         Refusal, //
     },
+    log::{
+        Clock,
+        Limiter, //
+    },
     pool::Pool,
     proto::{
         connection::Cause,
         geometry::Geometry,
         negotiate::MAX_CONNECTIONS,
         units::Uuid, //
-    }, //
+    },
+    wire::digest::Method, //
 };
 use kernel::{
     new_condvar,
@@ -97,6 +102,9 @@ pub(crate) struct Storage {
     pub(super) table: &'static Table<Storage>,
     requests: Arc<mempool::Pool<Request>>,
     pub(super) counters: Arc<Counters>,
+    clock: Clock,
+    #[pin]
+    limiter: Limiter,
     #[pin]
     pub(super) queue: SpinLockIrq<Queue>,
     /// The connections that requests go over.
@@ -161,6 +169,8 @@ impl Storage {
                 table,
                 requests,
                 counters,
+                clock: Clock::new(),
+                limiter <- Limiter::new(),
                 queue <- new_spinlock_irq!(queue, "Storage::queue"),
                 links <- new_spinlock_irq!(Links::new(), "Storage::links"),
                 old <- new_mutex!(old, "Storage::old"),
@@ -244,13 +254,25 @@ impl Storage {
     /// Lets all requests fail, now and from now on. Those that a connection has do so when the
     /// network has let go of their memory.
     fn give_up(&self) {
-        self.queue.lock().kill(BlockStatus::Offline);
-        self.session.lock().session.close();
+        self.forsake();
         if let Some(disk) = &*self.disk.lock() {
             disk.mark_dead();
         }
+    }
+
+    /// Lets all requests fail, now and from now on, and all connections end soon. Does not wait for
+    /// anybody, neither for users of the disk. Process context.
+    pub(super) fn forsake(&self) {
+        self.queue.lock().kill(BlockStatus::Offline);
+        self.session.lock().session.close();
         self.give_up_connections(Cause::Lost);
+        self.wake_keepers();
         self.sweep();
+    }
+
+    /// Returns whether all requests fail from now on, and no connection is wanted any more.
+    pub(super) fn is_forsaken(&self) -> bool {
+        self.queue.lock().is_dead()
     }
 
     /// Ends what is over but has nobody to end it. Process context.
@@ -263,6 +285,11 @@ impl Storage {
                 over => drop(over),
             }
         }
+    }
+
+    /// Returns whether a line may be written to the log about what the server does. Process context.
+    pub(super) fn may_log(&self) -> bool {
+        self.limiter.allows(self.clock.now())
     }
 
     /// Returns its name.
@@ -311,7 +338,7 @@ impl Storage {
         self.moves.load(Relaxed)
     }
 
-    /// Returns the network namespace of its connections.
+    /// Returns the network namespace that it belongs to.
     pub(crate) fn net(&self) -> &Namespace {
         &self.config.net
     }
@@ -329,6 +356,11 @@ impl Storage {
     /// Returns the milliseconds that the first connection may take, 0 if nobody waits for it.
     pub(super) fn timeout(&self) -> u32 {
         self.config.timeout
+    }
+
+    /// Returns how to compute the digest that its data has to have on the way, if any.
+    pub(crate) fn digest(&self) -> Option<&Method> {
+        self.config.digest.as_ref()
     }
 
     /// Returns the threads that work for it.

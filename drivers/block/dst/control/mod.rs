@@ -14,9 +14,16 @@ pub(crate) mod refusal;
 pub(crate) mod sysfs;
 
 use crate::{
-    abstractions::genetlink::{
-        Notifier,
-        Registration, //
+    abstractions::{
+        genetlink::{
+            Notifier,
+            Registration, //
+        },
+        namespace::{
+            self,
+            Namespace,
+            Resident, //
+        }, //
     },
     client,
     pool::{
@@ -30,6 +37,7 @@ use crate::{
             ExportInfo,
             ExportState, //
         },
+        export::Export,
         Server, //
     }, //
 };
@@ -76,25 +84,24 @@ impl Control {
         let export = self.server.add_export(config)?;
 
         if let Err(error) = self.exports.show(&self.server, &export) {
-            self.server.remove_export(export.name(), true)?;
+            self.server.remove_export(&export, true)?;
             return Err(error.into());
         }
         self.events.export(Event::Added, &export);
         Ok(())
     }
 
-    /// Removes the export `name`. This sleeps.
+    /// Removes `export`. This sleeps.
     ///
     /// # Errors
     ///
     /// Those of [`Server::remove_export`].
-    fn remove_export(&self, name: &CStr, force: bool) -> refusal::Result {
-        let export = self.server.get(name)?;
+    fn remove_export(&self, export: &Arc<Export>, force: bool) -> refusal::Result {
         // Afterwards there is not much left to tell.
         let last = export.info()?;
 
-        self.server.remove_export(name, force)?;
-        self.exports.hide(&export);
+        self.server.remove_export(export, force)?;
+        self.exports.hide(export);
         self.events.export_info(
             Event::Removed,
             &ExportInfo {
@@ -106,16 +113,14 @@ impl Control {
         Ok(())
     }
 
-    /// Changes the export `name`. This sleeps.
+    /// Changes `export`. This sleeps.
     ///
     /// # Errors
     ///
     /// Those of [`Server::change_export`]; nothing was changed then.
-    fn change_export(&self, name: &CStr, change: ExportChange) -> refusal::Result {
-        let export = self.server.get(name)?;
-
-        self.server.change_export(name, change)?;
-        self.events.export(Event::Changed, &export);
+    fn change_export(&self, export: &Arc<Export>, change: ExportChange) -> refusal::Result {
+        self.server.change_export(export, change)?;
+        self.events.export(Event::Changed, export);
         Ok(())
     }
 
@@ -124,13 +129,13 @@ impl Control {
         let mut kept = 0;
 
         while let Some(storage) = self.client.nth(kept) {
-            if self.client.remove_storage(storage.name(), true).is_err() {
+            if self.client.remove_storage(&storage, true).is_err() {
                 kept += 1;
             }
         }
         for export in self.server.exports().into_iter().flatten() {
             // What remains goes with the server.
-            let _ = self.remove_export(export.name(), true);
+            let _ = self.remove_export(&export, true);
         }
     }
 
@@ -157,14 +162,46 @@ impl Control {
     }
 }
 
+/// Has everything that belongs to a network namespace leave it when that comes to its end.
+struct Bailiff(Arc<Control>);
+
+impl Bailiff {
+    /// Has a thread do `errand`, which may wait for devices. If there cannot be one, the caller waits.
+    fn later(&self, errand: impl Fn(&Control) + Clone + Send + Unpin + 'static) {
+        let control = self.0.clone();
+        let copy = errand.clone();
+
+        if self.0.errands.run(move || copy(&control)).is_err() {
+            errand(&self.0);
+        }
+    }
+}
+
+impl Resident for Bailiff {
+    fn evict(&self, namespace: &Namespace) {
+        let control = &self.0;
+
+        while let Some(storage) = control.client.evict_storage(namespace) {
+            self.later(move |control| control.client.finish_storage(&storage));
+        }
+        while let Some(export) = control.server.evict_export(namespace) {
+            self.later(move |control| control.server.finish_export(&export));
+        }
+        control.server.cut(namespace);
+        control.exports.hide_all(namespace);
+        control.events.forget(namespace);
+    }
+}
+
 /// The driver, from the time it is loaded until it is unloaded.
 ///
 /// Fields are dropped in their order: first nobody can give commands or look at anything any more,
-/// then the storages and exports go, in the end the threads.
+/// then the namespaces are left, the storages and exports go, in the end the threads.
 pub(crate) struct Driver {
     control: Arc<Control>,
     _family: Registration<Control>,
     _sysfs: sysfs::Registration,
+    _namespaces: namespace::Registration,
     _pool: pool::Owner,
 }
 
@@ -192,9 +229,13 @@ impl Driver {
             GFP_KERNEL,
         )?;
 
+        let bailiff = Arc::new(Bailiff(control.clone()), GFP_KERNEL)?;
+        let namespaces = namespace::Registration::new(bailiff)?;
+
         Ok(Self {
             control: control.clone(),
-            _sysfs: sysfs::Registration::new(class, control.clone())?,
+            _sysfs: sysfs::Registration::new(class, &namespaces, control.clone())?,
+            _namespaces: namespaces,
             _family: Registration::new(notifier, netlink::context(), control)?,
             _pool: pool,
         })

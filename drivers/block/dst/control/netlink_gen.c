@@ -42,8 +42,21 @@ const struct nla_policy dst_rule_nl_policy[DST_A_RULE_ACCESS + 1] = {
 	[DST_A_RULE_ACCESS] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
 };
 
+const struct nla_policy dst_walls_nl_policy[DST_A_WALLS_SOURCE_HANDSHAKES + 1] = {
+	[DST_A_WALLS_CONNECTIONS] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_CONNECTIONS] = { .type = NLA_UINT, },
+	[DST_A_WALLS_UNWELCOMED] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_UNWELCOMED] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SESSIONS] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_SESSIONS] = { .type = NLA_UINT, },
+	[DST_A_WALLS_PAGES] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_PAGES] = { .type = NLA_UINT, },
+	[DST_A_WALLS_HANDSHAKES] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_HANDSHAKES] = { .type = NLA_UINT, },
+};
+
 /* DST_CMD_STORAGE_ADD - do */
-static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_IO_TIMEOUT + 1] = {
+static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_DIGEST + 1] = {
 	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
 	[DST_A_STORAGE_ADDRESS] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
 	[DST_A_STORAGE_EXPORT] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
@@ -53,6 +66,7 @@ static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_IO_TIMEOU
 	[DST_A_STORAGE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_timeout_range),
 	[DST_A_STORAGE_FAIL_AFTER] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_fail_after_range),
 	[DST_A_STORAGE_IO_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_io_timeout_range),
+	[DST_A_STORAGE_DIGEST] = { .type = NLA_NUL_STRING, .len = DST_DIGEST_NAME_MAX, },
 };
 
 /* DST_CMD_STORAGE_DEL - do */
@@ -139,28 +153,33 @@ static const struct nla_policy dst_storage_migrate_nl_policy[DST_A_STORAGE_TIMEO
 	[DST_A_STORAGE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_timeout_range),
 };
 
+/* DST_CMD_SERVER_SET - do */
+static const struct nla_policy dst_server_set_nl_policy[DST_A_SERVER_LIMITS + 1] = {
+	[DST_A_SERVER_LIMITS] = NLA_POLICY_NESTED(dst_walls_nl_policy),
+};
+
 /* Ops table for dst */
 static const struct genl_split_ops dst_nl_ops[] = {
 	{
 		.cmd		= DST_CMD_STORAGE_ADD,
 		.doit		= dst_nl_storage_add_doit,
 		.policy		= dst_storage_add_nl_policy,
-		.maxattr	= DST_A_STORAGE_IO_TIMEOUT,
-		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.maxattr	= DST_A_STORAGE_DIGEST,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= DST_CMD_STORAGE_DEL,
 		.doit		= dst_nl_storage_del_doit,
 		.policy		= dst_storage_del_nl_policy,
 		.maxattr	= DST_A_STORAGE_FORCE,
-		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= DST_CMD_STORAGE_SET,
 		.doit		= dst_nl_storage_set_doit,
 		.policy		= dst_storage_set_nl_policy,
 		.maxattr	= DST_A_STORAGE_IO_TIMEOUT,
-		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= DST_CMD_STORAGE_GET,
@@ -179,21 +198,21 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.doit		= dst_nl_export_add_doit,
 		.policy		= dst_export_add_nl_policy,
 		.maxattr	= DST_A_EXPORT_WRITE_THROUGH,
-		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= DST_CMD_EXPORT_DEL,
 		.doit		= dst_nl_export_del_doit,
 		.policy		= dst_export_del_nl_policy,
 		.maxattr	= DST_A_EXPORT_FORCE,
-		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= DST_CMD_EXPORT_SET,
 		.doit		= dst_nl_export_set_doit,
 		.policy		= dst_export_set_nl_policy,
 		.maxattr	= DST_A_EXPORT_KEEPALIVE,
-		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= DST_CMD_EXPORT_GET,
@@ -231,21 +250,33 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.doit		= dst_nl_storage_suspend_doit,
 		.policy		= dst_storage_suspend_nl_policy,
 		.maxattr	= DST_A_STORAGE_NAME,
-		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= DST_CMD_STORAGE_RESUME,
 		.doit		= dst_nl_storage_resume_doit,
 		.policy		= dst_storage_resume_nl_policy,
 		.maxattr	= DST_A_STORAGE_NAME,
-		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= DST_CMD_STORAGE_MIGRATE,
 		.doit		= dst_nl_storage_migrate_doit,
 		.policy		= dst_storage_migrate_nl_policy,
 		.maxattr	= DST_A_STORAGE_TIMEOUT,
-		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= DST_CMD_SERVER_GET,
+		.doit	= dst_nl_server_get_doit,
+		.flags	= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_SERVER_SET,
+		.doit		= dst_nl_server_set_doit,
+		.policy		= dst_server_set_nl_policy,
+		.maxattr	= DST_A_SERVER_LIMITS,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };
 

@@ -14,6 +14,7 @@
 
 /* Common nested types */
 extern const struct nla_policy dst_rule_nl_policy[DST_A_RULE_ACCESS + 1];
+extern const struct nla_policy dst_walls_nl_policy[DST_A_WALLS_SOURCE_HANDSHAKES + 1];
 
 int dst_nl_storage_add_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_storage_del_doit(struct sk_buff *skb, struct genl_info *info);
@@ -31,6 +32,8 @@ int dst_nl_pool_set_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_storage_suspend_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_storage_resume_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_storage_migrate_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_server_get_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_server_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	DST_NLGRP_EVENTS,

@@ -57,7 +57,7 @@ pub(crate) struct ExportConfig {
     pub(crate) name: CString,
     /// Path of the block device.
     pub(crate) device: CString,
-    /// Network namespace of the listening sockets.
+    /// Network namespace that it belongs to, and where it listens.
     pub(crate) net: Namespace,
     /// Where to listen, at least one address.
     pub(crate) listen: KVec<Address>,
@@ -140,12 +140,16 @@ pub(crate) struct Counts {
     pub(crate) errors: u64,
     /// Connections dropped because the client broke the protocol.
     pub(crate) protocol_errors: u64,
+    /// Connections dropped because data was damaged on its way.
+    pub(crate) digest_errors: u64,
     /// Pages and other requests accepted and not answered yet.
     pub(crate) in_flight: u64,
 }
 
 /// What can be said about an export.
 pub(crate) struct ExportInfo {
+    /// The network namespace that it belongs to.
+    pub(crate) net: Namespace,
     /// What clients ask for.
     pub(crate) name: CString,
     /// Path of the block device.
@@ -192,6 +196,8 @@ pub(crate) struct ExportInfo {
 
 /// What can be said about a session.
 pub(crate) struct SessionInfo {
+    /// The network namespace that its export belongs to.
+    pub(crate) net: Namespace,
     /// Name of the export.
     pub(crate) export: CString,
     /// Identity of the session.

@@ -48,7 +48,8 @@ use crate::{
             SessionId,
             Uuid, //
         }, //
-    }, //
+    },
+    wire::digest::Methods, //
 };
 
 use super::{
@@ -94,6 +95,8 @@ pub(crate) struct Export {
     /// Major and minor number of the device.
     number: (u32, u32),
     pub(super) counters: Counters,
+    /// Digests that clients may ask for.
+    pub(super) digests: Methods,
     #[pin]
     pub(super) inner: Mutex<Inner>,
     /// Notified when a session is forgotten.
@@ -181,6 +184,7 @@ impl Export {
         let backend = Backend::new(device, !read_only, config.write_through, &config.name)?;
         let backend = Arc::new(backend, GFP_KERNEL)?;
         let uses = listeners.open_all(&config.net, &config.listen)?;
+        let digests = Methods::load()?;
 
         Ok(Arc::pin_init(
             try_pin_init!(Self {
@@ -194,6 +198,7 @@ impl Export {
                 size: Atomic::new(size),
                 number,
                 counters: Counters::default(),
+                digests,
                 inner <- new_mutex!(
                     Inner {
                         rules: config.rules,
@@ -218,6 +223,16 @@ impl Export {
     /// Returns its name.
     pub(crate) fn name(&self) -> &CStr {
         &self.name
+    }
+
+    /// Returns the network namespace that it belongs to.
+    pub(crate) fn net(&self) -> &Namespace {
+        &self.net
+    }
+
+    /// Returns whether its removal has begun.
+    pub(super) fn is_removing(&self) -> bool {
+        self.inner.lock().removing
     }
 
     /// Returns whether clients that come in at `listener` may ask for it. While it is being removed
@@ -267,7 +282,7 @@ impl Export {
         let session = self.inner.lock().sessions.leave(link)?;
 
         self.left.notify_all();
-        session.info(&self.name, now).ok()
+        session.info(self, now).ok()
     }
 
     /// Changes what `change` says. Process context; sleeps.
@@ -415,6 +430,7 @@ impl Export {
         }
         rules.extend_from_slice(&inner.rules, GFP_KERNEL)?;
         Ok(ExportInfo {
+            net: self.net.clone(),
             name: CString::try_from(&*self.name)?,
             device: CString::try_from(&*self.path)?,
             listen,
@@ -448,12 +464,12 @@ impl Export {
     ///
     /// `ENOMEM` if there is no memory for the copies.
     pub(super) fn sessions(&self, now: u64) -> Result<KVec<SessionInfo>> {
-        self.inner.lock().sessions.info(&self.name, now)
+        self.inner.lock().sessions.info(self, now)
     }
 
     /// Tells about the session `id`, given the time `now`, if it exists.
     pub(super) fn session(&self, id: SessionId, now: u64) -> Option<SessionInfo> {
-        self.inner.lock().sessions.info_of(id, &self.name, now)
+        self.inner.lock().sessions.info_of(id, self, now)
     }
 }
 

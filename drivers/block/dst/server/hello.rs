@@ -3,39 +3,48 @@
 //! Who is let in: from the hello to the welcome.
 
 use kernel::{
+    fmt,
     prelude::*,
     str::CString,
     sync::Arc, //
 };
 
-use crate::proto::{
-    access::Rights,
-    attribute::Printable,
-    fence::{
-        decide,
-        Decision,
-        Fence,
-        FenceState,
-        Writer, //
+use crate::{
+    proto::{
+        access::Rights,
+        digest::{
+            Digest,
+            Digests, //
+        },
+        fence::{
+            decide,
+            Decision,
+            Fence,
+            FenceState,
+            Writer, //
+        },
+        geometry::Geometry,
+        hello::{
+            Hello,
+            Welcome, //
+        },
+        negotiate::{
+            Agreement,
+            Features,
+            HelloFault,
+            Terms,
+            Versions,
+            MAX_CONNECTIONS, //
+        },
+        status::Status,
+        units::{
+            BootId,
+            SessionId,
+            Stamp, //
+        },
+        walls::Stock, //
     },
-    geometry::Geometry,
-    hello::{
-        Hello,
-        Welcome, //
-    },
-    negotiate::{
-        Agreement,
-        Features,
-        Terms,
-        Versions,
-        MAX_CONNECTIONS, //
-    },
-    status::Status,
-    units::{
-        BootId,
-        SessionId,
-        Stamp, //
-    }, //
+    wire::text::printable, //
 };
 
 use super::{
@@ -46,7 +55,8 @@ use super::{
         Inner, //
     },
     link::Link,
-    sessions::Session, //
+    sessions::Session,
+    walls::Share, //
 };
 
 /// Why a client is not let in.
@@ -54,16 +64,51 @@ use super::{
 pub(super) struct Denial {
     /// What the client is told.
     pub(super) status: Status,
-    /// What people are told, as part of a sentence.
-    pub(super) text: &'static str,
+    /// What people are told.
+    pub(super) reason: Reason,
+}
+
+/// Why a client is not let in, for people: prints as part of a sentence.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reason {
+    /// This is it.
+    Text(&'static str),
+    /// The client wants a digest that is not one of these.
+    Digest(Digests),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Digest(digests) if digests.is_empty() => f.write_str("the server has no digests"),
+            // `fmt!` does not take types of code that knows nothing of the kernel.
+            Self::Digest(digests) => f.write_fmt(format_args!(
+                "the server does not have this digest: it has {digests}"
+            )),
+        }
+    }
+}
+
+impl Denial {
+    /// A refusal with `status`, which `text` explains.
+    pub(super) fn new(status: Status, text: &'static str) -> Self {
+        Self {
+            status,
+            reason: Reason::Text(text),
+        }
+    }
+}
+
+impl From<Error> for Denial {
+    fn from(_: Error) -> Self {
+        Status::Resource.into()
+    }
 }
 
 impl From<Status> for Denial {
     fn from(status: Status) -> Self {
-        Self {
-            status,
-            text: status.text(),
-        }
+        Self::new(status, status.text())
     }
 }
 
@@ -87,6 +132,8 @@ pub(super) struct Admission {
     agreement: Agreement,
     /// Pages that the connection may have in flight.
     pub(super) window: u32,
+    /// The memory for that.
+    _pages: Share,
     /// Milliseconds of silence that are death.
     pub(super) keepalive: u32,
     /// What has to be waited for before the welcome.
@@ -125,16 +172,20 @@ impl Admission {
             Decision::Fence(scope) => Some(Fence::new(hello.stamp, scope)),
             Decision::Refuse(status) => return Err(status.into()),
         };
-        let window = inner.window;
-        let counters = inner
-            .sessions
-            .join(hello, link, || Session::new(hello, client, window, now))
-            .map_err(|_| Denial {
-                status: Status::Resource,
-                text: "too many sessions or connections",
-            })?;
         let largest = inner.geometry().unwrap_or_default().max_cost();
         let connections = u32::from(hello.connections.clamp(1, MAX_CONNECTIONS));
+        let window = (inner.window / connections).max(largest);
+        let visit = link.visit();
+        let pages = visit.take(Stock::Pages, window).inspect_err(|_| {
+            // There is room as soon as that is done which the client has given up.
+            inner.sessions.supersede(hello);
+        })?;
+        let total = inner.window;
+        let counters = inner.sessions.join(hello, link, || {
+            let share = visit.take(Stock::Sessions, 1)?;
+
+            Ok(Session::new(hello, client, total, share, now)?)
+        })?;
 
         Ok(Self {
             export: export.clone(),
@@ -148,7 +199,8 @@ impl Admission {
                 false => rights.min(Rights::ReadOnly),
             },
             agreement,
-            window: (window / connections).max(largest),
+            window,
+            _pages: pages,
             keepalive: inner.keepalive,
             fence,
         })
@@ -189,6 +241,11 @@ impl Admission {
         geometry.unwrap_or_default()
     }
 
+    /// Returns what follows the data of requests and replies, if anything.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.agreement.digest
+    }
+
     /// Returns the welcome for this connection, which tells of `geometry`.
     pub(super) fn welcome(&self, geometry: Geometry, boot_id: BootId) -> Welcome {
         Welcome {
@@ -219,6 +276,9 @@ fn agree(
     if rights == Rights::None {
         return Err(Status::Denied.into());
     }
+
+    let digests = export.digests.digests();
+
     Terms {
         versions: Versions::OURS,
         features: Features::NONE,
@@ -228,34 +288,21 @@ fn agree(
             .geometry()
             .is_none_or(|geometry| geometry.is_read_only()),
         max_connections: MAX_CONNECTIONS,
+        digests,
     }
     .check(hello)
-    .map_err(|fault| Denial {
-        status: fault.status(),
-        text: fault.text(),
+    .map_err(|fault| match fault {
+        HelloFault::Digest => Denial {
+            status: fault.status(),
+            reason: Reason::Digest(digests),
+        },
+        fault => Denial::new(fault.status(), fault.text()),
     })
 }
 
 /// Returns the name that a client gave itself, without what could confuse a log or a terminal.
 fn client_name(name: &str) -> Result<CString> {
-    use core::fmt::Write as _;
+    let name = printable(name)?;
 
-    /// A buffer for the name; what does not fit is cut off.
-    struct Buffer(KVec<u8>);
-
-    impl core::fmt::Write for Buffer {
-        fn write_str(&mut self, text: &str) -> core::fmt::Result {
-            self.0
-                .extend_from_slice(text.as_bytes(), GFP_KERNEL)
-                .map_err(|_| core::fmt::Error)
-        }
-    }
-
-    let mut buffer = Buffer(KVec::new());
-
-    write!(buffer, "{}", Printable(name)).map_err(|_| ENOMEM)?;
-    CString::try_from_fmt(fmt!(
-        "{}",
-        core::str::from_utf8(&buffer.0).unwrap_or_default()
-    ))
+    CString::try_from_fmt(fmt!("{}", core::str::from_utf8(&name).unwrap_or_default()))
 }

@@ -25,13 +25,14 @@ mod hello;
 mod io;
 mod link;
 mod listener;
-mod log;
 mod memory;
+mod parting;
 mod receive;
 pub(crate) mod registry;
 mod reply;
 mod serve;
 mod sessions;
+pub(crate) mod walls;
 
 use kernel::{
     prelude::*,
@@ -40,12 +41,16 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::kthread::Thread,
+    abstractions::{
+        kthread::Thread,
+        namespace::Namespace, //
+    },
     control::refusal::{
         Refusal,
         Result as Verdict, //
     },
-    pool::Pool, //
+    pool::Pool,
+    proto::walls::Limits, //
 };
 
 use config::{
@@ -59,6 +64,7 @@ use registry::{
     Registry,
     Watcher, //
 };
+use walls::WallsInfo;
 
 /// Milliseconds between two looks at all connections.
 const TICK: u32 = 100;
@@ -66,7 +72,7 @@ const TICK: u32 = 100;
 /// Ticks between two looks at the sizes of devices.
 const TICKS_OF_SIZE: u32 = 10;
 
-/// All exports of this machine.
+/// All exports of this machine, each of which belongs to a network namespace.
 ///
 /// Dropping it removes all of them and waits until the devices are done with what they have; it
 /// must happen before the pool ends, and not in a job.
@@ -118,7 +124,11 @@ impl Server {
     pub(crate) fn add_export(&self, config: ExportConfig) -> Verdict<Arc<Export>> {
         let taken = |name: &CStr| Refusal::new(EEXIST, fmt!("There is an export {} already", name));
 
-        if self.registry.find(config.name.to_bytes()).is_some() {
+        if self
+            .registry
+            .find(&config.net, config.name.to_bytes())
+            .is_some()
+        {
             return Err(taken(&config.name));
         }
 
@@ -139,34 +149,59 @@ impl Server {
         }
     }
 
-    /// Changes the export `name`. Process context; sleeps.
+    /// Changes `export`. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// A refusal that says what is wrong; nothing was changed then.
-    pub(crate) fn change_export(&self, name: &CStr, change: ExportChange) -> Verdict {
-        self.get(name)?.change(change, &self.listeners)
+    pub(crate) fn change_export(&self, export: &Export, change: ExportChange) -> Verdict {
+        export.change(change, &self.listeners)
     }
 
-    /// Removes the export `name`, with `force` even if clients are attached. Process context.
+    /// Removes `export`, with `force` even if clients are attached. Process context.
     ///
     /// It waits until the device is done with what it has, and closes it; it does not wait for the
     /// network.
     ///
     /// # Errors
     ///
-    /// A refusal with `ENOENT`, `EBUSY`, or with `EINTR` if the wait was interrupted: then nobody
-    /// is let in any more, but the device is still open, and the export is there to be removed.
-    pub(crate) fn remove_export(&self, name: &CStr, force: bool) -> Verdict {
-        let export = self.get(name)?;
-
+    /// A refusal with `EBUSY`, or with `EINTR` if the wait was interrupted: then nobody is let in
+    /// any more, but the device is still open, and the export is there to be removed.
+    pub(crate) fn remove_export(&self, export: &Arc<Export>, force: bool) -> Verdict {
         export.begin_removal(force)?;
         let durable = export
             .finish_removal(false)
             .map_err(|error| export.refuse(error, "interrupted, the device is not done yet"))?;
 
-        self.forget(&export, durable);
+        self.forget(export, durable);
         Ok(())
+    }
+
+    /// Begins to remove some export of `net`, which comes to its end, whoever is attached; returns it,
+    /// or [`None`] if there is none to begin with. [`Self::finish_export`] has to follow. It does not
+    /// wait for the device. Process context, but not in a job.
+    pub(crate) fn evict_export(&self, net: &Namespace) -> Option<Arc<Export>> {
+        loop {
+            let export = self.registry.staying(net)?;
+
+            // Somebody else may have been faster, and goes on with it.
+            if export.begin_removal(true).is_ok() {
+                return Some(export);
+            }
+        }
+    }
+
+    /// Ends the removal that [`Self::evict_export`] has begun. Process context; waits until the
+    /// device is done with what it has, and closes it.
+    pub(crate) fn finish_export(&self, export: &Arc<Export>) {
+        let durable = export.finish_removal(true).unwrap_or(false);
+
+        self.forget(export, durable);
+    }
+
+    /// Cuts all connections in `net`, which comes to its end. Process context.
+    pub(crate) fn cut(&self, net: &Namespace) {
+        self.registry.cut(net);
     }
 
     /// Forgets an export that was removed, `durable` says whether all that was written is.
@@ -177,14 +212,14 @@ impl Server {
         self.registry.remove(export);
     }
 
-    /// Returns the export `name`.
+    /// Returns the export `name` of `net`.
     ///
     /// # Errors
     ///
     /// A refusal with `ENOENT` if there is none.
-    pub(crate) fn get(&self, name: &CStr) -> Verdict<Arc<Export>> {
+    pub(crate) fn get(&self, net: &Namespace, name: &CStr) -> Verdict<Arc<Export>> {
         self.registry
-            .find(name.to_bytes())
+            .find(net, name.to_bytes())
             .ok_or_else(|| Refusal::new(ENOENT, fmt!("There is no export {}", name)))
     }
 
@@ -195,6 +230,41 @@ impl Server {
     /// `ENOMEM` if there is no memory.
     pub(crate) fn exports(&self) -> Result<KVec<Arc<Export>>> {
         self.registry.exports()
+    }
+
+    /// Returns all exports of `net`, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory.
+    pub(crate) fn exports_of(&self, net: &Namespace) -> Result<KVec<Arc<Export>>> {
+        let mut exports = self.exports()?;
+
+        exports.retain(|export| export.net() == net);
+        Ok(exports)
+    }
+
+    /// Tells about the walls of the server in `net`. Process context.
+    pub(crate) fn walls_info(&self, net: &Namespace) -> WallsInfo {
+        match self.registry.walls_if_any(net) {
+            Some(walls) => walls.info(),
+            None => WallsInfo::default(),
+        }
+    }
+
+    /// Has `change` change the limits of the server in `net`. Who has more than that keeps it. Process
+    /// context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory.
+    pub(crate) fn change_limits(
+        &self,
+        net: &Namespace,
+        change: impl FnOnce(&mut Limits),
+    ) -> Result {
+        self.registry.walls(net)?.change(change);
+        Ok(())
     }
 
     /// Returns the sessions of `export`.
@@ -215,9 +285,8 @@ impl Drop for Server {
                 break;
             };
             let _ = export.begin_removal(true);
-            let durable = export.finish_removal(true).unwrap_or(false);
 
-            self.forget(&export, durable);
+            self.finish_export(&export);
         }
         self.registry.close();
     }

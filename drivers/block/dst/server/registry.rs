@@ -24,9 +24,21 @@ use kernel::{
 use crate::{
     abstractions::{
         boot,
-        random::random_bytes, //
+        namespace::{
+            Namespace,
+            PerNamespace, //
+        },
+        random::random_bytes,
+        socket::Socket, //
     },
-    proto::units::BootId, //
+    log::{
+        Clock,
+        Limiter, //
+    },
+    proto::{
+        sources::Source,
+        units::BootId, //
+    }, //
 };
 
 use super::{
@@ -38,14 +50,9 @@ use super::{
         Stage, //
     },
     listener::Listener,
-    log::{
-        Clock,
-        Limiter, //
-    }, //
+    parting::Parting,
+    walls::Walls, //
 };
-
-/// Clients of one listener that have not introduced themselves yet.
-const MAX_GREETING: usize = 64;
 
 /// Milliseconds after which it is tried again to leave the mark of a loss.
 const MARK_RETRY_MS: i64 = 100;
@@ -93,6 +100,11 @@ pub(super) struct Registry {
     /// Notified when a connection is gone.
     #[pin]
     gone: CondVar,
+    /// Sockets of connections that are gone.
+    #[pin]
+    parting: Parting,
+    #[pin]
+    walls: PerNamespace<Walls>,
     watcher: Option<Arc<dyn Watcher>>,
 }
 
@@ -119,6 +131,8 @@ impl Registry {
                 exports <- new_mutex!(KVec::new(), "Registry::exports"),
                 links <- new_mutex!(KVec::new(), "Registry::links"),
                 gone <- new_condvar!("Registry::gone"),
+                parting <- Parting::new(),
+                walls <- PerNamespace::new(),
                 watcher,
             }),
             GFP_KERNEL,
@@ -156,29 +170,41 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `EEXIST` if there is one of that name, `ENOMEM` if there is no memory.
+    /// `EEXIST` if there is one of that name in its namespace, `ENOMEM` if there is no memory.
     pub(super) fn add(&self, export: Arc<Export>) -> Result {
         let mut exports = self.exports.lock();
+        let same =
+            |known: &Arc<Export>| known.net() == export.net() && known.name() == export.name();
 
-        if exports.iter().any(|known| known.name() == export.name()) {
+        if exports.iter().any(same) {
             return Err(EEXIST);
         }
         exports.push(export, GFP_KERNEL)?;
         Ok(())
     }
 
-    /// Returns the export `name`.
-    pub(super) fn find(&self, name: &[u8]) -> Option<Arc<Export>> {
+    /// Returns the export `name` of `net`.
+    pub(super) fn find(&self, net: &Namespace, name: &[u8]) -> Option<Arc<Export>> {
         self.exports
             .lock()
             .iter()
-            .find(|export| export.name().to_bytes() == name)
+            .find(|export| export.net() == net && export.name().to_bytes() == name)
             .cloned()
     }
 
     /// Returns the export `name` if those who come in at `listener` may ask for it.
     pub(super) fn find_at(&self, name: &[u8], listener: &Arc<Listener>) -> Option<Arc<Export>> {
-        self.find(name).filter(|export| export.listens_at(listener))
+        self.find(listener.net(), name)
+            .filter(|export| export.listens_at(listener))
+    }
+
+    /// Returns an export of `net` whose removal has not begun.
+    pub(super) fn staying(&self, net: &Namespace) -> Option<Arc<Export>> {
+        self.exports
+            .lock()
+            .iter()
+            .find(|export| export.net() == net && !export.is_removing())
+            .cloned()
     }
 
     /// Forgets an export.
@@ -207,27 +233,64 @@ impl Registry {
         Ok(all)
     }
 
-    /// Adds a connection. If too many clients of its listener have not introduced themselves, the
-    /// one that has waited longest is cut off.
+    /// Adds a connection.
     pub(super) fn join(&self, link: &Arc<Link>) -> Result {
-        let mut links = self.links.lock();
-        let silent = |known: &&Arc<Link>| {
-            known.is_at(Stage::Greeting) && Arc::ptr_eq(known.listener(), link.listener())
+        self.links.lock().push(link.clone(), GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Cuts off the client in `net`, from `source` if there is one, that has waited longest without
+    /// having introduced itself.
+    pub(super) fn crowd_out(&self, net: &Namespace, source: Option<Source>) {
+        let links = self.links.lock();
+        let silent = |link: &&Arc<Link>| {
+            link.is_at(Stage::Greeting)
+                && link.is_cut().is_none()
+                && link.listener().net() == net
+                && source.is_none_or(|source| link.visit().source() == source)
         };
 
-        if links.iter().filter(silent).count() >= MAX_GREETING {
-            if let Some(oldest) = links.iter().find(silent) {
-                oldest.cut(Cut::Crowded);
+        if let Some(oldest) = links.iter().find(silent) {
+            oldest.cut(Cut::Crowded);
+        }
+    }
+
+    /// Returns the walls of `net`. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory.
+    pub(super) fn walls(&self, net: &Namespace) -> Result<Arc<Walls>> {
+        self.walls.get_or(net, Walls::new)
+    }
+
+    /// Returns the walls of `net` if somebody has needed them. Process context.
+    pub(super) fn walls_if_any(&self, net: &Namespace) -> Option<Arc<Walls>> {
+        self.walls.get(net)
+    }
+
+    /// Cuts all connections in `net`, breaks those that are only waited for to be closed, and forgets
+    /// what else there is for it. Process context.
+    pub(super) fn cut(&self, net: &Namespace) {
+        for link in self.links.lock().iter() {
+            if link.listener().net() == net {
+                link.cut(Cut::Gone);
             }
         }
-        links.push(link.clone(), GFP_KERNEL)?;
-        Ok(())
+        self.parting.clear(net);
+        self.walls.remove(net);
     }
 
     /// Forgets a connection.
     pub(super) fn leave(&self, link: &Arc<Link>) {
         self.links.lock().retain(|known| !Arc::ptr_eq(known, link));
+        link.visit().over();
         self.gone.notify_all();
+    }
+
+    /// Closes `socket` in an orderly way, which may take a while. Process context.
+    pub(super) fn part(&self, socket: Socket) {
+        self.parting.add(socket, self.clock.now());
     }
 
     /// Does what has to be done for all connections every now and then. Process context.
@@ -237,6 +300,7 @@ impl Registry {
         for link in self.links.lock().iter() {
             link.tick(now);
         }
+        self.parting.tick(now);
     }
 
     /// Looks whether devices have another size. Process context.
@@ -262,5 +326,7 @@ impl Registry {
             }
             self.gone.wait(&mut links);
         }
+        drop(links);
+        self.parting.close();
     }
 }

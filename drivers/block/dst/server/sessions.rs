@@ -19,6 +19,7 @@ use crate::proto::{
     },
     hello::Hello,
     negotiate::MAX_CONNECTIONS,
+    status::Status,
     units::{
         Epoch,
         Generation,
@@ -33,11 +34,14 @@ use super::{
         SessionState, //
     },
     counters::Counters,
+    export::Export,
+    hello::Denial,
     link::{
         Cut,
         Link,
         Stage, //
-    }, //
+    },
+    walls::Share, //
 };
 
 /// Sessions that an export may have.
@@ -71,11 +75,19 @@ pub(super) struct Session {
     window: u32,
     counters: Arc<Counters>,
     members: KVec<Member>,
+    /// It is one of those that its client may have.
+    _share: Share,
 }
 
 impl Session {
     /// Returns a session without members that begins with `hello` at the time `now`.
-    pub(super) fn new(hello: &Hello<'_>, client: CString, window: u32, now: u64) -> Result<Self> {
+    pub(super) fn new(
+        hello: &Hello<'_>,
+        client: CString,
+        window: u32,
+        share: Share,
+        now: u64,
+    ) -> Result<Self> {
         Ok(Self {
             id: hello.session,
             write: hello.write,
@@ -86,6 +98,7 @@ impl Session {
             window,
             counters: Arc::new(Counters::default(), GFP_KERNEL)?,
             members: KVec::new(),
+            _share: share,
         })
     }
 
@@ -114,18 +127,22 @@ impl Session {
     }
 
     /// Makes the connection `number` a member, records its stamp and cuts what is older.
-    fn join(&mut self, link: &Arc<Link>, number: u16, stamp: Stamp) -> Result {
+    fn join(&mut self, link: &Arc<Link>, number: u16, stamp: Stamp) -> Result<(), Denial> {
         if self.members.len() >= MAX_MEMBERS {
-            return Err(EMFILE);
+            return Err(Denial::new(
+                Status::Resource,
+                "too many connections of this session",
+            ));
         }
-        self.members.push(
-            Member {
-                link: link.clone(),
-                number,
-                stamp,
-            },
-            GFP_KERNEL,
-        )?;
+        self.members
+            .reserve(1, GFP_KERNEL)
+            .map_err(|_| Status::Resource)?;
+        // There is room for it.
+        let _ = self.members.push_within_capacity(Member {
+            link: link.clone(),
+            number,
+            stamp,
+        });
 
         if stamp.epoch > self.epoch {
             self.epoch = stamp.epoch;
@@ -134,6 +151,12 @@ impl Session {
         if let Some(generation) = self.generations.get_mut(usize::from(number)) {
             *generation = stamp.generation;
         }
+        self.cut_older(number, stamp);
+        Ok(())
+    }
+
+    /// Cuts what is older than the connection `number` of `stamp`.
+    fn cut_older(&self, number: u16, stamp: Stamp) {
         for member in &self.members {
             let older = member.stamp.epoch < stamp.epoch;
             let earlier = member.number == number && member.stamp.generation < stamp.generation;
@@ -142,7 +165,6 @@ impl Session {
                 member.link.cut(Cut::Superseded);
             }
         }
-        Ok(())
     }
 
     /// Returns the requests of all its members.
@@ -158,8 +180,8 @@ impl Session {
         self.members.iter().any(|member| member.link.is_at(stage))
     }
 
-    /// Tells about the session of the export `export` at the time `now`.
-    pub(super) fn info(&self, export: &CStr, now: u64) -> Result<SessionInfo> {
+    /// Tells about the session of `export` at the time `now`.
+    pub(super) fn info(&self, export: &Export, now: u64) -> Result<SessionInfo> {
         let newest = self
             .members
             .iter()
@@ -173,7 +195,8 @@ impl Session {
         };
 
         Ok(SessionInfo {
-            export: CString::try_from(export)?,
+            net: export.net().clone(),
+            export: CString::try_from(export.name())?,
             id: self.id,
             state,
             peer: newest.map(|member| member.link.peer().clone()),
@@ -248,13 +271,14 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// `EMFILE` if there are too many sessions or members, `ENOMEM` if there is no memory.
+    /// What the client is to be told if there are too many sessions or members, or there is no
+    /// memory, and what `new` returns.
     pub(super) fn join(
         &mut self,
         hello: &Hello<'_>,
         link: &Arc<Link>,
-        new: impl FnOnce() -> Result<Session>,
-    ) -> Result<Arc<Counters>> {
+        new: impl FnOnce() -> Result<Session, Denial>,
+    ) -> Result<Arc<Counters>, Denial> {
         if let Some(session) = self
             .0
             .iter_mut()
@@ -264,15 +288,27 @@ impl Sessions {
             return Ok(session.counters.clone());
         }
         if self.0.len() >= MAX_SESSIONS {
-            return Err(EMFILE);
+            return Err(Denial::new(
+                Status::Resource,
+                "too many sessions of this export",
+            ));
         }
 
         let mut session = new()?;
         let counters = session.counters.clone();
 
         session.join(link, hello.connection, hello.stamp)?;
-        self.0.push(session, GFP_KERNEL)?;
+        self.0
+            .push(session, GFP_KERNEL)
+            .map_err(|_| Status::Resource)?;
         Ok(counters)
+    }
+
+    /// Cuts what the client that said `hello` has given up by coming back, though it does not get in.
+    pub(super) fn supersede(&self, hello: &Hello<'_>) {
+        if let Some(session) = self.get(hello.session) {
+            session.cut_older(hello.connection, hello.stamp);
+        }
     }
 
     /// Ends the membership of `link`, which has no requests and accepts no more, and wakes those
@@ -329,8 +365,8 @@ impl Sessions {
         )
     }
 
-    /// Tells about all sessions of the export `export` at the time `now`.
-    pub(super) fn info(&self, export: &CStr, now: u64) -> Result<KVec<SessionInfo>> {
+    /// Tells about all sessions of `export` at the time `now`.
+    pub(super) fn info(&self, export: &Export, now: u64) -> Result<KVec<SessionInfo>> {
         let mut infos = KVec::with_capacity(self.0.len(), GFP_KERNEL)?;
 
         for session in &self.0 {
@@ -340,7 +376,7 @@ impl Sessions {
     }
 
     /// Tells about the session `id`, see [`Self::info`].
-    pub(super) fn info_of(&self, id: SessionId, export: &CStr, now: u64) -> Option<SessionInfo> {
+    pub(super) fn info_of(&self, id: SessionId, export: &Export, now: u64) -> Option<SessionInfo> {
         self.get(id)?.info(export, now).ok()
     }
 }

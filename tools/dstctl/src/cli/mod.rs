@@ -3,12 +3,17 @@
 //! The command line.
 
 mod export;
+mod server;
 mod storage;
 
 pub use export::{
     ExportAdd,
     ExportCommand,
     ExportSet, //
+};
+pub use server::{
+    ServerCommand,
+    ServerSet, //
 };
 pub use storage::{
     StorageAdd,
@@ -96,6 +101,9 @@ pub enum Command {
         #[arg(value_parser = name::export)]
         export: Option<String>,
     },
+    /// Show or change what all exports have in common
+    #[command(subcommand)]
+    Server(ServerCommand),
     /// Show or change the number of kernel threads
     #[command(subcommand)]
     Pool(PoolCommand),

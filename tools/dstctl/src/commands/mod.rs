@@ -10,6 +10,7 @@ mod export;
 mod fake;
 mod hints;
 mod pool;
+mod server;
 mod session;
 mod sockets;
 mod storage;
@@ -56,6 +57,7 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Result<()> {
         Command::Show { name } => storage::show(name, context),
         Command::Export(command) => export::run(command, context),
         Command::Sessions { export } => session::list(export.as_deref(), context),
+        Command::Server(command) => server::run(command, context),
         Command::Pool(command) => pool::run(*command, context),
         Command::Events => events::follow(context),
         Command::Version => version::show(context),

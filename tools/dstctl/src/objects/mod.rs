@@ -6,6 +6,7 @@ mod counters;
 mod export;
 mod numbers;
 mod pool;
+mod server;
 mod session;
 mod storage;
 
@@ -23,5 +24,9 @@ pub use numbers::{
     Writers, //
 };
 pub use pool::Pool;
+pub use server::{
+    Server,
+    Walls, //
+};
 pub use session::Session;
 pub use storage::Storage;

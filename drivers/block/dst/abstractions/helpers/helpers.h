@@ -6,6 +6,8 @@
 #ifndef _DSTBLK_HELPERS_H
 #define _DSTBLK_HELPERS_H
 
+#include <crypto/blake2s.h>
+#include <crypto/hash.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/mm.h>
@@ -37,6 +39,7 @@ bool dstblk_helper_bdev_is_zoned(struct block_device *bdev);
 unsigned int dstblk_helper_bdev_max_segments(struct block_device *bdev);
 unsigned int dstblk_bdev_max_sectors(struct block_device *bdev);
 struct queue_limits dstblk_helper_queue_limits_start_update(struct request_queue *q);
+unsigned long dstblk_helper_totalram_pages(void);
 struct page *dstblk_helper_alloc_page(gfp_t gfp);
 void dstblk_helper_get_page(struct page *page);
 void dstblk_helper_put_page(struct page *page);
@@ -45,10 +48,21 @@ struct page *dstblk_helper_virt_to_page(const void *address);
 unsigned int dstblk_msecs_since(unsigned long start);
 bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset);
 
+/* lib_crypto.c */
+void dstblk_helper_blake2s_init(struct blake2s_ctx *ctx, size_t outlen);
+int dstblk_helper_crypto_memneq(const void *a, const void *b, size_t size);
+bool dstblk_curve25519_public(u8 *pub, const u8 *secret);
+bool dstblk_curve25519(u8 *out, const u8 *secret, const u8 *point);
+/* crypto.c */
+void dstblk_helper_crypto_free_shash(struct crypto_shash *tfm);
+unsigned int dstblk_helper_crypto_shash_digestsize(struct crypto_shash *tfm);
+const char *dstblk_helper_crypto_shash_driver_name(struct crypto_shash *tfm);
+int dstblk_helper_crypto_shash_final(struct shash_desc *desc, u8 *out);
+struct shash_desc *dstblk_shash_desc_alloc(struct crypto_shash *tfm, gfp_t gfp);
+int dstblk_shash_update_pages(struct shash_desc *desc, struct page *page, size_t offset, size_t len);
+
 /* net.c */
 typedef void (*dstblk_sk_callback)(struct sock *sk);
-struct net *dstblk_helper_get_net(struct net *net);
-void dstblk_helper_put_net(struct net *net);
 enum dstblk_event {
 	DSTBLK_EVENT_READABLE,
 	DSTBLK_EVENT_WRITABLE,
@@ -65,6 +79,8 @@ int dstblk_sk_connect(struct socket *sock, void *addr, int len);
 void dstblk_sk_want_space(struct socket *sock);
 bool dstblk_sk_is_drained(const struct sock *sk);
 void dstblk_sk_abort(struct socket *sock);
+bool dstblk_sk_is_settled(const struct sock *sk);
+bool dstblk_sk_peer_user(struct sock *sk, u32 *user);
 int dstblk_helper_sk_wmem_alloc_get(struct sock *sk);
 
 /* netlink.c */
@@ -73,8 +89,9 @@ void dstblk_helper_genlmsg_end(struct sk_buff *skb, void *hdr);
 void dstblk_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr);
 int dstblk_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
 int dstblk_helper_genlmsg_unicast(struct net *net, struct sk_buff *skb, u32 portid);
-int dstblk_genlmsg_multicast_all(const struct genl_family *family, struct sk_buff *skb,
-				 unsigned int group);
+int dstblk_helper_genlmsg_multicast_netns(const struct genl_family *family, struct net *net,
+					  struct sk_buff *skb, u32 portid, unsigned int group,
+					  gfp_t flags);
 struct net *dstblk_helper_genl_info_net(struct genl_info *info);
 const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb);
 void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void *user_hdr);

@@ -7,6 +7,7 @@
 //! here do what is asked.
 
 mod pool;
+mod server;
 mod values;
 
 pub(super) mod export;
@@ -55,6 +56,8 @@ genetlink::handlers! {
         dst_nl_export_get_doit => export::get,
         dst_nl_pool_get_doit => pool::get,
         dst_nl_pool_set_doit => pool::set,
+        dst_nl_server_get_doit => server::get,
+        dst_nl_server_set_doit => server::set,
     },
     lengthy: {
         dst_nl_storage_add_doit => storage::add,

@@ -25,14 +25,18 @@ use kernel::prelude::*;
 
 /// Shows the sessions of all exports, or those of the one that is named.
 pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
+    let net = dump.request().namespace()?;
     let exports = match dump.request().attributes().get(uapi::DST_A_SESSION_EXPORT) {
         Some(name) => {
             let mut exports = KVec::new();
 
-            exports.push(control.server.get(&values::string(&name)?)?, GFP_KERNEL)?;
+            exports.push(
+                control.server.get(&net, &values::string(&name)?)?,
+                GFP_KERNEL,
+            )?;
             exports
         }
-        None => control.server.exports()?,
+        None => control.server.exports_of(&net)?,
     };
     let mut sessions = KVec::new();
 
@@ -41,7 +45,7 @@ pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
             sessions.push(session, GFP_KERNEL)?;
         }
     }
-    dump.set_state(control.events.changes());
+    dump.set_state(control.events.changes(&net));
     Ok(dump.each(sessions, put)?)
 }
 

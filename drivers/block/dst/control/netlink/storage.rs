@@ -20,6 +20,8 @@ use super::{
 };
 use crate::{
     abstractions::{
+        address::Address,
+        errno,
         genetlink::{
             Answer,
             Dump,
@@ -38,11 +40,19 @@ use crate::{
     },
     proto::{
         access::Rights,
+        digest::{
+            Digest,
+            Digests, //
+        },
         negotiate::MAX_CONNECTIONS,
         units::{
             Uuid,
             SECTOR_SIZE, //
         }, //
+    },
+    wire::digest::{
+        Method,
+        Methods, //
     }, //
 };
 use kernel::{
@@ -56,6 +66,8 @@ use kernel::{
 
 /// Adds a storage and shows it.
 pub(super) fn add(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
+    values::require_power(request, "To add a block device")?;
+
     let config = config(request)?;
     let wait = config.timeout > 0;
     let storage = control.client.add_storage(config)?;
@@ -76,27 +88,25 @@ pub(super) fn add(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
 }
 
 /// Removes a storage that was added just now.
-fn discard(control: &Control, storage: &Storage) {
+fn discard(control: &Control, storage: &Arc<Storage>) {
     // Somebody else may have removed it.
-    let _ = control.client.remove_storage(storage.name(), true);
+    let _ = control.client.remove_storage(storage, true);
 }
 
 /// Removes a storage.
 pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let force = request.attributes().has(uapi::DST_A_STORAGE_FORCE);
-    let name = CString::try_from_fmt(fmt!("{}", name(request)?))?;
+    let storage = find(&control, request)?;
 
     later(control, request, move |control, _| {
-        let name = name.to_str().unwrap_or_default();
-
-        control.client.remove_storage(name, force)
+        control.client.remove_storage(&storage, force)
     })
 }
 
 /// Changes a storage.
 pub(super) fn set(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let storage = find(&control, request)?;
-    let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+    let addresses = addresses(request)?;
     let connections = connections(request)?;
     let policy = policy(request, storage.policy())?;
 
@@ -137,7 +147,7 @@ pub(super) fn migrate(control: ArcBorrow<'_, Control>, request: &Request) -> Ver
         ));
     }
 
-    let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+    let addresses = addresses(request)?;
 
     later(control, request, move |control, request| {
         storage.migrate(addresses, timeout)?;
@@ -158,9 +168,12 @@ pub(super) fn get(control: &Control, request: &Request) -> Verdict {
 
 /// Shows all storages.
 pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
-    let storages = (0..).map_while(|n| control.client.nth(n));
+    let net = dump.request().namespace()?;
+    let storages = (0..)
+        .map_while(|n| control.client.nth(n))
+        .filter(|storage| *storage.net() == net);
 
-    dump.set_state(control.events.changes());
+    dump.set_state(control.events.changes(&net));
     Ok(dump.each(storages, |message, storage| {
         put(message, storage, &storage.info()?)
     })?)
@@ -202,14 +215,56 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
     Ok(StorageConfig {
         name,
         export,
-        addresses: values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?,
+        addresses: addresses(request)?,
         net: request.namespace()?,
         uuid,
         read_only: access != Rights::ReadWrite,
         timeout: timeout(request)?,
         connections: connections(request)?.unwrap_or(0),
         policy: policy(request, Policy::default())?,
+        digest: digest(request)?,
     })
+}
+
+/// Returns how to compute the digest that is asked for, if one is.
+fn digest(request: &Request) -> Verdict<Option<Method>> {
+    let Some(attribute) = request.attributes().get(uapi::DST_A_STORAGE_DIGEST) else {
+        return Ok(None);
+    };
+    let name = attribute.str()?;
+    let refuse = |error, text: &str| {
+        let there = Methods::load().map_or(Digests::NONE, |methods| methods.digests());
+
+        request.blame(&attribute);
+        // `fmt!` does not take types of code that knows nothing of the kernel.
+        Refusal::new(
+            error,
+            format_args!("{text} digest {name}: there are {there}"),
+        )
+    };
+    let digest = Digest::from_name(name).ok_or_else(|| refuse(EINVAL, "There is no"))?;
+
+    match Method::load(digest) {
+        Ok(method) => Ok(Some(method)),
+        Err(error) if error == ENOMEM => Err(error.into()),
+        Err(_) => Err(refuse(
+            errno::EOPNOTSUPP.into(),
+            "This kernel was built without",
+        )),
+    }
+}
+
+/// Returns the addresses of the server.
+///
+/// A UNIX-domain socket is looked for in the file system of the machine, and not in that of the
+/// caller, so it takes power over the machine to name one.
+fn addresses(request: &Request) -> Verdict<KVec<Address>> {
+    let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+
+    if addresses.iter().any(Address::is_local) {
+        values::require_power(request, "To use a UNIX-domain socket")?;
+    }
+    Ok(addresses)
 }
 
 /// Refuses a request without an address.
@@ -296,7 +351,7 @@ fn find(control: &Control, request: &Request) -> Verdict<Arc<Storage>> {
 
     control
         .client
-        .storage(name)
+        .storage(&request.namespace()?, name)
         .ok_or_else(|| Refusal::new(ENODEV, fmt!("There is no storage called {}", name)))
 }
 
@@ -339,6 +394,9 @@ fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Resu
     message.put_u32(uapi::DST_A_STORAGE_GENERATION, info.stamp.generation.0)?;
     message.put_u32(uapi::DST_A_STORAGE_FAIL_AFTER, info.policy.fail_after)?;
     message.put_u32(uapi::DST_A_STORAGE_IO_TIMEOUT, info.policy.io_timeout)?;
+    if let Some(method) = storage.digest() {
+        message.put_str(uapi::DST_A_STORAGE_DIGEST, method.digest().name())?;
+    }
     counters(info).put(message, uapi::DST_A_STORAGE_COUNTERS)
 }
 
@@ -407,6 +465,7 @@ fn counters(info: &StorageInfo) -> Counters {
         bytes_written: totals.bytes_written,
         errors: totals.errors,
         protocol_errors: totals.protocol_errors,
+        digest_errors: totals.digest_errors,
         in_flight: info.in_flight.into(),
         again: Some((totals.resent, totals.reconnects)),
     }

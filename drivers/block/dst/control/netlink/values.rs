@@ -15,7 +15,10 @@ use crate::{
             Address,
             Family, //
         },
-        genetlink::Request,
+        genetlink::{
+            Power,
+            Request, //
+        },
         netlink::{
             Attribute,
             Message, //
@@ -49,6 +52,7 @@ pub(super) struct Counters {
     pub(super) bytes_written: u64,
     pub(super) errors: u64,
     pub(super) protocol_errors: u64,
+    pub(super) digest_errors: u64,
     pub(super) in_flight: u64,
     /// Pages sent again and connections made again, which only storages have.
     pub(super) again: Option<(u64, u64)>,
@@ -71,7 +75,8 @@ impl Counters {
                 nest.put_uint(uapi::DST_A_COUNTERS_RECONNECTS, reconnects)?;
             }
             nest.put_uint(uapi::DST_A_COUNTERS_PROTOCOL_ERRORS, self.protocol_errors)?;
-            nest.put_uint(uapi::DST_A_COUNTERS_IN_FLIGHT, self.in_flight)
+            nest.put_uint(uapi::DST_A_COUNTERS_IN_FLIGHT, self.in_flight)?;
+            nest.put_uint(uapi::DST_A_COUNTERS_DIGEST_ERRORS, self.digest_errors)
         })
     }
 }
@@ -81,6 +86,17 @@ pub(super) fn require<'a>(request: &'a Request, kind: u32, what: &str) -> Verdic
     request
         .require(kind)
         .map_err(|error| Refusal::new(error, fmt!("{} is missing", what)))
+}
+
+/// Refuses the request unless the caller has power over the machine, which it takes for `what`.
+pub(super) fn require_power(request: &Request, what: &str) -> Verdict {
+    match request.has(Power::SystemAdministration) {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            EPERM,
+            fmt!("{what} takes CAP_SYS_ADMIN of the machine"),
+        )),
+    }
 }
 
 /// Returns a string.
