@@ -162,6 +162,14 @@ recovery:
 	scripts/lab/build-dstctl >/dev/null
 	tools/testing/run recovery
 
+# OPTIONS are those of pytest: -k join, say.
+.PHONY: attacks
+attacks:
+	scripts/lab/prepare build guest uml
+	scripts/lab/build-module uml >/dev/null
+	scripts/lab/build-dstctl >/dev/null
+	tools/testing/run attacks $(OPTIONS)
+
 .PHONY: help
 help:
 	@echo 'For the kernel of this machine (KVER=$(KVER)):'
@@ -179,6 +187,7 @@ help:
 	@echo '  make bench        numbers, side by side with nvme-tcp and nbd'
 	@echo '  make count        instructions of each request, beside nvme-tcp'
 	@echo '  make recovery     for how long I/O stands still when something breaks'
+	@echo '  make attacks      what hostile peers and networks try, and what comes of it'
 	@echo '  make soak         random faults over disks whose every sector is judged;'
 	@echo '                    ROUNDS=n SEED=s, or SEED=s.r for round r of seed s alone'
 	@echo '  Variables: DST_LAB= (cache), DST_KERNEL= (release); see scripts/lab/prepare'

@@ -12,10 +12,15 @@ import pytest
 from lab import env, stage
 from lab.bed import Bed
 from lab.flavour import FLAVOURS, Flavour
+from lab.keyed import Keyed
 from lab.machine import Machine
 from lab.pool import Pool
 
 FAILED = pytest.StashKey[bool]()
+# What was attacked, and with which outcome, by the name of the scenario.
+ATTACKS: dict[str, dict[str, str]] = {}
+# Scenarios of which some part has failed.
+UNSUCCESSFUL: set[str] = set()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "stock: also run on the distribution's kernel, in QEMU")
     config.addinivalue_line("markers", "long: only run when asked for, by --long")
     config.addinivalue_line("markers", "slow: not run on kernels that check themselves")
+    config.addinivalue_line("markers", "attack(what, outcome): listed by make attacks")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -76,6 +82,24 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Say in the report which attack it is: it may be written in another process."""
+    if mark := item.get_closest_marker("attack"):
+        what, outcome = mark.args
+        if callspec := getattr(item, "callspec", None):
+            variant = "-".join(callspec.id.split("-")[1:])
+            what += f" ({variant})" if variant else ""
+        item.user_properties.append(("attack", {"what": what, "outcome": outcome}))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Collect the attacks; one is repelled only if all of its scenario is well."""
+    if attack := dict(report.user_properties).get("attack"):
+        ATTACKS[report.nodeid] = attack
+    if report.failed:
+        UNSUCCESSFUL.add(report.nodeid)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Leave the numbers where the caller of several runs can add them up."""
     directory = terminalreporter.config.getoption("--run-dir")
@@ -86,6 +110,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "failed": len(stats.get("failed", [])) + len(stats.get("error", [])),
         }
         (directory / "counts.json").write_text(json.dumps(counts))
+        attacks = [
+            {**attack, "passed": name not in UNSUCCESSFUL} for name, attack in ATTACKS.items()
+        ]
+        (directory / "attacks.json").write_text(json.dumps(attacks))
 
 
 @pytest.fixture(scope="session")
@@ -153,3 +181,12 @@ def server(pair: tuple[Machine, Machine]) -> Machine:
 def client(pair: tuple[Machine, Machine]) -> Machine:
     """The client of the pair."""
     return pair[1]
+
+
+@pytest.fixture
+def keyed(server: Machine) -> Iterator[Keyed]:
+    """A server with an export that has keys; its honest client is served to the end."""
+    export = Keyed(server)
+    yield export
+    export.still_honest()
+    export.honest.close()

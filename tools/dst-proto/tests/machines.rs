@@ -67,6 +67,7 @@ fn hello(stamp: Stamp) -> Hello<'static> {
         connections: 4,
         export: "disk",
         client: None,
+        digest: None,
     }
 }
 

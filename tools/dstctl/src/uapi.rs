@@ -44,6 +44,7 @@ numbers! {
         POLICY_MIN = 100,
         POLICY_MAX = 604800000,
         THREADS_MAX = 1024,
+        DIGEST_NAME_MAX = 32,
         KEEPALIVE_MAX = 600000,
     }
 }
@@ -146,6 +147,7 @@ numbers! {
         RECONNECTS = 10,
         PROTOCOL_ERRORS = 11,
         IN_FLIGHT = 12,
+        DIGEST_ERRORS = 13,
     }
 }
 
@@ -193,6 +195,7 @@ numbers! {
         COUNTERS = 29,
         FAIL_AFTER = 30,
         IO_TIMEOUT = 31,
+        DIGEST = 32,
     }
 }
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import typing
 from typing import Any
 
 if typing.TYPE_CHECKING:
     from lab.machine import Machine, Result
+    from lab.noise import Identity
 
 PORT = 7770
 TOOL = "/machine/bin/dstctl"
@@ -26,8 +28,12 @@ class Dst:
     # The module.
 
     def load(self, *parameters: str) -> None:
-        """Load the module that was built for this machine's kernel."""
+        """Load the module that was built for this machine's kernel, and what it depends on."""
         module = f"/machine/modules/dst-{self.machine.flavour.name}.ko"
+        self.machine.sh(
+            f"depends=$(modinfo -F depends {module} | tr , ' ') && "
+            'if [ -n "$depends" ]; then modprobe -a $depends; fi'
+        )
         self.machine.run("insmod", module, *parameters)
 
     def unload(self) -> None:
@@ -71,6 +77,27 @@ class Dst:
             listen or f"[::]:{port}",
             *rules,
             *options,
+        )
+
+    # Keys.
+
+    def secret(self, name: str, data: bytes) -> str:
+        """Put a secret into a file of the machine; its path."""
+        path = f"/run/{name}.key"
+        self.machine.put(path, base64.b64encode(data) + b"\n", mode=0o600)
+        return path
+
+    def set_key(self, identity: Identity) -> None:
+        """Give the server its key."""
+        self.ctl("server", "set", "--key", self.secret("server", identity.private))
+
+    def keys(self, me: Identity, server: bytes) -> tuple[str, ...]:
+        """Options of a storage that has keys."""
+        return (
+            "--key",
+            self.secret("client", me.private),
+            "--server-key",
+            base64.b64encode(server).decode(),
         )
 
     # Client.

@@ -56,6 +56,8 @@ class FakeServer:
         self.listener = RemoteSocket.listen(machine.channel, "0.0.0.0", port)
         self.listener.timeout = 3600
         self.stopped = False
+        # Whether to serve several connections at the same time.
+        self.parallel = False
         self.progress = threading.Condition()
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
@@ -95,7 +97,12 @@ class FakeServer:
 
     def answer(self, request: Frame, **fields: Any) -> Frame:
         """The truthful answer to a request, except for the fields given."""
-        reply = self.frame(request.opcode | wire.REPLY, handle=request.handle)
+        reply = Frame(
+            request.opcode | wire.REPLY,
+            handle=request.handle,
+            epoch=request.epoch,
+            generation=request.generation,
+        )
         if request.opcode != Opcode.PING:
             reply.credits = pages(request)
         if request.opcode not in (Opcode.PING, Opcode.FLUSH):
@@ -115,13 +122,29 @@ class FakeServer:
     def _serve(self) -> None:
         while not self.stopped:
             try:
-                self.connection = Connection(self.listener.accept())
+                self.connection = self._wrap(self.listener.accept())
                 self.connection.sock.timeout = 3600
-                self._converse(self.connection)
-            except (Closed, RemoteError):
-                continue  # the client, or the test, has hung up
+            except RemoteError:
+                continue
             except MachineGone:
                 return
+            if self.parallel:
+                threading.Thread(target=self._attend, args=(self.connection,), daemon=True).start()
+            else:
+                self._attend(self.connection)
+
+    def _attend(self, connection: Connection) -> None:
+        try:
+            self._begin(connection)
+            self._converse(connection)
+        except (Closed, RemoteError, MachineGone):
+            pass  # the client, or the test, has hung up
+
+    def _wrap(self, sock: RemoteSocket) -> Connection:
+        return Connection(sock)
+
+    def _begin(self, connection: Connection) -> None:
+        """Do what comes before the hello."""
 
     def _converse(self, connection: Connection) -> None:
         greeting = connection.receive()

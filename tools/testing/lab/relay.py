@@ -26,6 +26,40 @@ LARGEST = 65536
 BATCH = 128
 # First byte of a frame that may be corrupted: leave the Ethernet header alone.
 PAYLOAD = 14
+# Bytes that a TCP segment has to carry to be scrambled: it is data, not a header.
+SCRAMBLED = 512
+
+
+def segment(packet: bytes) -> range:
+    """Where the payload of a TCP segment is; nowhere if it is something else."""
+    kind = int.from_bytes(packet[12:14], "big")
+    if kind == 0x0800 and packet[23] == 6:
+        header = PAYLOAD + 4 * (packet[14] & 15)
+        end = PAYLOAD + int.from_bytes(packet[16:18], "big")
+    elif kind == 0x86DD and packet[20] == 6:
+        header = PAYLOAD + 40
+        end = header + int.from_bytes(packet[18:20], "big")
+    else:
+        return range(0)
+    return range(header + 4 * (packet[header + 12] >> 4), min(end, len(packet)))
+
+
+def scrambled(packet: bytes, dice: random.Random) -> bytes | None:
+    """The packet with two words of its data exchanged, if it has two that differ.
+
+    The checksum of TCP is a sum of words, which does not tell their order.
+    """
+    data = segment(packet)
+    if len(data) < SCRAMBLED:
+        return None
+    for _ in range(64):
+        one, other = (data.start + 2 * dice.randrange(len(data) // 2) for _ in range(2))
+        if packet[one : one + 2] != packet[other : other + 2]:
+            damaged = bytearray(packet)
+            damaged[one : one + 2] = packet[other : other + 2]
+            damaged[other : other + 2] = packet[one : one + 2]
+            return bytes(damaged)
+    return None
 
 
 @dataclasses.dataclass
@@ -36,6 +70,7 @@ class Faults:
     drop: float = 0.0
     duplicate: float = 0.0
     corrupt: float = 0.0
+    scramble: float = 0.0
     reorder: float = 0.0
     delay: float = 0.0
     jitter: float = 0.0
@@ -124,6 +159,11 @@ class Relay:
             where = self.random.randrange(PAYLOAD, len(packet))
             damaged[where] ^= 1 << self.random.randrange(8)
             packet = bytes(damaged)
+        if faults.scramble and chance() < faults.scramble:
+            damage = scrambled(packet, self.random)
+            if damage is not None:
+                self.count("scramble")
+                packet = damage
         copies = 1
         if faults.duplicate and chance() < faults.duplicate:
             self.count("duplicate")

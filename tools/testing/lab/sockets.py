@@ -65,6 +65,19 @@ class RemoteSocket:
             )
         )
 
+    def receive_some(self, limit: int = 1 << 16) -> bytes:
+        """Receive what is there, at least a byte unless the stream ends."""
+        return base64.b64decode(
+            self._ask(
+                self.channel,
+                "receive_some",
+                self.timeout,
+                number=self.number,
+                limit=limit,
+                timeout=self.timeout,
+            )
+        )
+
     def close(self, reset: bool = False) -> None:
         """Close it, politely or by a reset."""
         if self.open:

@@ -59,6 +59,7 @@ WELCOMES = {
 }
 
 
+@pytest.mark.attack("a server whose welcome cannot be true", "not believed, nothing is attached")
 def test_impossible_welcomes(fake: FakeServer, client: Machine, subtests: pytest.Subtests) -> None:
     for name, lies in WELCOMES.items():
         with subtests.test(name):
@@ -68,6 +69,7 @@ def test_impossible_welcomes(fake: FakeServer, client: Machine, subtests: pytest
             assert result.rc in (6, 7), result
 
 
+@pytest.mark.attack("a server that answers a greeting with rubbish", "nothing is attached")
 def test_garbage_instead_of_a_welcome(
     fake: FakeServer, client: Machine, subtests: pytest.Subtests
 ) -> None:
@@ -114,6 +116,10 @@ LIES = {
 }
 
 
+@pytest.mark.attack(
+    "a server whose answers break a rule",
+    "the connection is dropped, the data that arrives is right",
+)
 def test_false_answers_to_a_read(
     fake: FakeServer, client: Machine, subtests: pytest.Subtests
 ) -> None:
@@ -143,6 +149,7 @@ def test_false_answers_to_a_read(
     client.dst.ctl("del", "fake")
 
 
+@pytest.mark.attack("a server that answers twice", "nothing changes")
 def test_a_duplicate_answer_changes_nothing(fake: FakeServer, client: Machine) -> None:
     client.dst.attach("fake", client)
     fake.on[Opcode.WRITE] = lambda frame: [fake.answer(frame), fake.answer(frame, credits=0)]
@@ -154,6 +161,7 @@ def test_a_duplicate_answer_changes_nothing(fake: FakeServer, client: Machine) -
     client.dst.ctl("del", "fake")
 
 
+@pytest.mark.attack("a server that answers what nobody asked", "skipped, the right answer is found")
 def test_answers_to_questions_that_nobody_asked(fake: FakeServer, client: Machine) -> None:
     """Skipped, with their payload; the true answer behind them is found."""
     client.dst.attach("fake", client)
@@ -175,6 +183,7 @@ def test_answers_to_questions_that_nobody_asked(fake: FakeServer, client: Machin
     client.dst.ctl("del", "fake")
 
 
+@pytest.mark.attack("an answer of an earlier connection", "nothing changes")
 def test_a_late_answer_of_an_old_connection_changes_nothing(
     fake: FakeServer, client: Machine
 ) -> None:
@@ -247,6 +256,7 @@ def test_nothing_follows_what_took_too_long(fake: FakeServer, client: Machine) -
     client.dst.ctl("del", "fake")
 
 
+@pytest.mark.attack("another disk under the name of the old one", "refused")
 def test_a_server_with_another_disk_is_not_taken_for_the_old_one(
     fake: FakeServer, client: Machine
 ) -> None:

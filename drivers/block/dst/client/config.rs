@@ -17,7 +17,8 @@ use crate::{
             Stamp,
             Uuid, //
         }, //
-    }, //
+    },
+    wire::digest::Method, //
 };
 use kernel::{
     prelude::*,
@@ -44,6 +45,8 @@ pub(crate) struct StorageConfig {
     pub(crate) connections: u16,
     /// For how long requests may wait.
     pub(crate) policy: Policy,
+    /// The digest that data has to have on its way, if any.
+    pub(crate) digest: Option<Method>,
 }
 
 /// For how long requests wait, if not for ever.

@@ -8,7 +8,10 @@
 
 use super::{
     failure::Failure,
-    greeting::encode_hello,
+    greeting::{
+        encode_hello,
+        Greeting, //
+    },
     receive::Receiver,
     send::{
         Sending,
@@ -50,7 +53,9 @@ use crate::{
         }, //
     },
     wire::{
+        fault::DIGEST_MISMATCH,
         outbox::Outbox,
+        protection::Protection,
         turnstile::Turnstile, //
     }, //
 };
@@ -103,7 +108,7 @@ pub(super) struct Connection {
 pub(super) struct Control {
     state: State,
     /// The hello, as long as it was not sent.
-    pub(super) hello: Option<KVec<u8>>,
+    pub(super) hello: Option<Greeting>,
     /// A PING has to be sent.
     pub(super) ping: bool,
     /// A PING was not answered yet.
@@ -165,8 +170,15 @@ impl Connection {
 
         socket.set_events(Arc::new(Wake(job.clone()), GFP_KERNEL)?)?;
 
-        let outbox = Outbox::new(BATCH)?;
-        let receiver = Receiver::new()?;
+        let mut outbox = Outbox::new(BATCH)?;
+        let mut receiver = Receiver::new()?;
+
+        // Only the data of requests has a digest, and there is none before the server has agreed.
+        if let Some(method) = storage.digest() {
+            outbox.protect(Protection::Digest(method.prepare(hello.session)?));
+            receiver.protect(Protection::Digest(method.prepare(hello.session)?));
+        }
+
         let connection = Arc::pin_init(
             pin_init!(Self {
                 storage: storage.clone(),
@@ -276,6 +288,15 @@ impl Connection {
             );
         }
         self.over(Cause::Protocol);
+    }
+
+    /// Gives the connection up because data was not what the server had sent.
+    pub(super) fn damaged(&self) {
+        if !self.is_over() {
+            self.storage.counters.digest_error();
+            pr_warn!("{}: {}\n", self.storage.name(), DIGEST_MISMATCH);
+        }
+        self.over(Cause::Damaged);
     }
 
     /// Changes the state; returns whether `event` was possible.

@@ -63,6 +63,7 @@ impl Failure {
             | Cause::Silent
             | Cause::Lost
             | Cause::Protocol
+            | Cause::Damaged
             | Cause::Overdue
             | Cause::Moved => false,
         }
@@ -134,6 +135,7 @@ fn error(cause: Cause) -> Error {
         Cause::Moved => errno::ECONNABORTED.into(),
         Cause::Lost => errno::ECONNRESET.into(),
         Cause::Protocol => errno::EPROTO.into(),
+        Cause::Damaged => EIO,
     }
 }
 

@@ -7,17 +7,13 @@ use super::{
     send::Sending, //
 };
 use crate::{
-    abstractions::crc32c::crc32c,
     proto::{
         attribute::Attributes,
         connection::{
             Cause,
             Event, //
         },
-        frame::{
-            Header,
-            HEADER_SIZE, //
-        },
+        frame::Header,
         geometry::Geometry,
         hello::{
             Hello,
@@ -31,8 +27,14 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Longest hello, header included: the fixed part and two names.
+/// Longest payload of a hello: the fixed part and three names.
 const HELLO_ROOM: usize = 512;
+
+/// A hello, ready to be sent.
+pub(super) struct Greeting {
+    header: Header,
+    payload: KVec<u8>,
+}
 
 impl Connection {
     /// Puts what has to be said about the connection into the outbox. Returns false if that failed.
@@ -46,25 +48,29 @@ impl Connection {
                 core::mem::take(&mut control.bye),
             )
         };
-        let frame = |header: Header| header.encode(crc32c);
         let mut ok = true;
+        let mut push = |header: &Header, payload: &[u8]| {
+            ok &= outbox.push(header, payload, None).is_ok();
+        };
 
         if let Some(hello) = hello {
-            ok &= outbox.push(&hello, None).is_ok();
+            push(&hello.header, &hello.payload);
         }
         if ping {
             // The handle is repeated in the answer; nothing depends on it.
-            let header = Header::request(Opcode::Ping, Handle::NONE, self.stamp);
-            ok &= outbox.push(&frame(header), None).is_ok();
+            push(
+                &Header::request(Opcode::Ping, Handle::NONE, self.stamp),
+                &[],
+            );
         }
         if let Some(handle) = pong {
-            let status = Status::Ok;
-            let header = Header::answer(Opcode::Ping, handle, self.stamp, status);
-            ok &= outbox.push(&frame(header), None).is_ok();
+            push(
+                &Header::answer(Opcode::Ping, handle, self.stamp, Status::Ok),
+                &[],
+            );
         }
         if bye {
-            let header = Header::bye(self.stamp, Status::Ok, 0);
-            ok &= outbox.push(&frame(header), None).is_ok();
+            push(&Header::bye(self.stamp, Status::Ok, 0), &[]);
         }
         ok
     }
@@ -139,22 +145,18 @@ impl Connection {
 }
 
 /// Writes the frame that begins a connection.
-pub(super) fn encode_hello(hello: &Hello<'_>) -> Result<KVec<u8>> {
-    let mut bytes = KVec::new();
+pub(super) fn encode_hello(hello: &Hello<'_>) -> Result<Greeting> {
+    let mut payload = KVec::from_elem(0, HELLO_ROOM, GFP_KERNEL)?;
+    let len = hello.encode(&mut payload).map_err(|_| EINVAL)?;
 
-    bytes.resize(HELLO_ROOM, 0, GFP_KERNEL)?;
-    let payload = bytes.get_mut(HEADER_SIZE..).ok_or(EINVAL)?;
-    let len = hello.encode(payload).map_err(|_| EINVAL)?;
-    let header = Header {
-        payload: u32::try_from(len)?,
-        ..Header::request(Opcode::Hello, Handle::NONE, hello.stamp)
-    };
-
-    for (to, from) in bytes.iter_mut().zip(header.encode(crc32c)) {
-        *to = from;
-    }
-    bytes.truncate(HEADER_SIZE + len);
-    Ok(bytes)
+    payload.truncate(len);
+    Ok(Greeting {
+        header: Header {
+            payload: u32::try_from(len)?,
+            ..Header::request(Opcode::Hello, Handle::NONE, hello.stamp)
+        },
+        payload,
+    })
 }
 
 /// Takes the message for people out of the attributes of a frame, without control characters.

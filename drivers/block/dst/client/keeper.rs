@@ -204,7 +204,7 @@ impl Keeper<'_> {
         let hello = Hello {
             versions: Versions::OURS,
             write: !storage.read_only(),
-            features: Features::NONE,
+            features: features(storage),
             session,
             uuid: known.map_or(storage.expected_uuid(), |known| known.uuid),
             stamp,
@@ -212,6 +212,7 @@ impl Keeper<'_> {
             connections: storage.connections().max(self.number + 1),
             export: storage.export(),
             client: Some(machine.as_str()).filter(|name| !name.is_empty()),
+            digest: storage.digest().map(|method| method.digest().name()),
         };
 
         storage.trying(address, session, stamp);
@@ -278,7 +279,7 @@ impl Keeper<'_> {
         };
         let accepted = Expectation {
             hello: *hello,
-            required: Features::NONE,
+            required: hello.features,
             known,
         }
         .check(welcome)
@@ -443,5 +444,13 @@ impl Keeper<'_> {
         while !ready() && begun.elapsed().as_millis() < LINGER_MAX_MS {
             fsleep(Delta::from_millis(LINGER_STEP_MS.into()));
         }
+    }
+}
+
+/// Returns the features without which `storage` has no connection.
+fn features(storage: &Storage) -> Features {
+    match storage.digest() {
+        Some(_) => Features::DIGEST,
+        None => Features::NONE,
     }
 }

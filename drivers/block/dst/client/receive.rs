@@ -24,7 +24,11 @@ use crate::{
     },
     wire::{
         fault::Fault,
-        inbox::Inbox, //
+        inbox::{
+            Arrived,
+            Inbox, //
+        },
+        protection::Protection, //
     }, //
 };
 use kernel::prelude::*;
@@ -95,6 +99,11 @@ impl Receiver {
         })
     }
 
+    /// Expects frames that are protected by `protection`.
+    pub(super) fn protect(&mut self, protection: Protection) {
+        self.inbox.protect(protection);
+    }
+
     /// Forgets what is expected, and whose memory it was to go to.
     pub(super) fn forget(&mut self) {
         self.expect = Expect::Header;
@@ -129,6 +138,8 @@ impl Connection {
             Err(Wrong::Fault(Fault::Socket(error))) => self.broken(error),
             Err(Wrong::Fault(Fault::Closed)) => self.over(Cause::Lost),
             Err(Wrong::Fault(Fault::Frame(error))) => self.protocol(error.text()),
+            Err(Wrong::Fault(Fault::NoRoom)) => self.protocol("more data than asked for"),
+            Err(Wrong::Fault(Fault::Digest)) => self.damaged(),
             Err(Wrong::Protocol(text)) => self.protocol(text),
         }
     }
@@ -176,7 +187,7 @@ impl Connection {
                     return Ok(None);
                 };
                 self.note_rx();
-                self.header(header, ended)?
+                self.header(header, inbox, ended)?
             }
             Expect::Control { header, have } => {
                 let wanted = header.payload as usize;
@@ -201,26 +212,14 @@ impl Connection {
                 data,
                 have,
             } => {
-                let Some(bio) = data.request.bio() else {
-                    return Err(Wrong::Protocol("data of nothing"));
-                };
-                let mut room = false;
-                let len = inbox.data(&self.socket, |list| {
-                    list.push_bio(bio, data.offset + *have, data.len - *have);
-                    room = list.bytes() > 0;
-                })?;
-                if !room {
-                    return Err(Wrong::Protocol("more data than asked for"));
-                }
-                let Some(len) = len else {
+                let Some(arrived) = inbox.data(&self.socket, data, have)? else {
                     return Ok(None);
                 };
                 self.note_rx();
-                *have += len;
-                bytes = len;
-                if *have < data.len {
-                    return Ok(Some(bytes));
-                }
+                bytes = match arrived {
+                    Arrived::All(len) => len,
+                    Arrived::Part(len) => return Ok(Some(len)),
+                };
                 // The bio ends when the data's share of the request is gone, too.
                 ended.push(self.storage.queue.lock().received(*handle, extent));
                 Expect::Header
@@ -239,25 +238,28 @@ impl Connection {
     }
 
     /// Finds out what follows `header`.
-    fn header(&self, header: Header, ended: &mut Ended) -> Result<Expect, Wrong> {
+    fn header(&self, header: Header, inbox: &Inbox, ended: &mut Ended) -> Result<Expect, Wrong> {
         match header.opcode {
             Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => {
                 Ok(Expect::Control { header, have: 0 })
+            }
+            Opcode::Initiate | Opcode::Join | Opcode::Rekey => {
+                Err(Wrong::Protocol("a frame of sealed connections"))
             }
             Opcode::Read
             | Opcode::Write
             | Opcode::Flush
             | Opcode::Discard
-            | Opcode::WriteZeroes => self.reply(&header, ended),
+            | Opcode::WriteZeroes => self.reply(&header, inbox, ended),
         }
     }
 
     /// Does what `header`, that of a reply to a request, says.
-    fn reply(&self, header: &Header, ended: &mut Ended) -> Result<Expect, Wrong> {
+    fn reply(&self, header: &Header, inbox: &Inbox, ended: &mut Ended) -> Result<Expect, Wrong> {
         if !self.is_live() {
             return Err(Wrong::Protocol("a reply before the welcome"));
         }
-        let waste = match header.payload as usize {
+        let waste = match inbox.waste(header.payload as usize) {
             0 => Expect::Header,
             left => Expect::Waste(left),
         };

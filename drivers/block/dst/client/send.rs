@@ -14,10 +14,7 @@ use super::{
     }, //
 };
 use crate::{
-    abstractions::{
-        crc32c::crc32c,
-        iovec::Gather, //
-    },
+    abstractions::iovec::Gather,
     proto::{
         connection::Cause,
         units::Handle, //
@@ -122,12 +119,14 @@ impl Connection {
             data,
             resent,
         } = outgoing;
-        let header = ask.header(handle, self.stamp).encode(crc32c);
+        let header = ask.header(handle, self.stamp);
 
         if resent > 0 {
             self.storage.counters.resent(resent);
         }
-        outbox.push(&header, Some(Sending { handle, data })).is_ok()
+        outbox
+            .push(&header, &[], Some(Sending { handle, data }))
+            .is_ok()
     }
 
     /// Notes that all of a frame is with the socket.

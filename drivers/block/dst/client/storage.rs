@@ -56,7 +56,8 @@ use crate::{
         geometry::Geometry,
         negotiate::MAX_CONNECTIONS,
         units::Uuid, //
-    }, //
+    },
+    wire::digest::Method, //
 };
 use kernel::{
     new_condvar,
@@ -329,6 +330,11 @@ impl Storage {
     /// Returns the milliseconds that the first connection may take, 0 if nobody waits for it.
     pub(super) fn timeout(&self) -> u32 {
         self.config.timeout
+    }
+
+    /// Returns how to compute the digest that its data has to have on the way, if any.
+    pub(crate) fn digest(&self) -> Option<&Method> {
+        self.config.digest.as_ref()
     }
 
     /// Returns the threads that work for it.

@@ -43,7 +43,7 @@ const struct nla_policy dst_rule_nl_policy[DST_A_RULE_ACCESS + 1] = {
 };
 
 /* DST_CMD_STORAGE_ADD - do */
-static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_IO_TIMEOUT + 1] = {
+static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_DIGEST + 1] = {
 	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
 	[DST_A_STORAGE_ADDRESS] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
 	[DST_A_STORAGE_EXPORT] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
@@ -53,6 +53,7 @@ static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_IO_TIMEOU
 	[DST_A_STORAGE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_timeout_range),
 	[DST_A_STORAGE_FAIL_AFTER] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_fail_after_range),
 	[DST_A_STORAGE_IO_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_io_timeout_range),
+	[DST_A_STORAGE_DIGEST] = { .type = NLA_NUL_STRING, .len = DST_DIGEST_NAME_MAX, },
 };
 
 /* DST_CMD_STORAGE_DEL - do */
@@ -145,7 +146,7 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_STORAGE_ADD,
 		.doit		= dst_nl_storage_add_doit,
 		.policy		= dst_storage_add_nl_policy,
-		.maxattr	= DST_A_STORAGE_IO_TIMEOUT,
+		.maxattr	= DST_A_STORAGE_DIGEST,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

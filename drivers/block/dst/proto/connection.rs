@@ -57,6 +57,8 @@ pub enum Cause {
     Lost,
     /// The peer broke the rules of the protocol.
     Protocol,
+    /// Data was not what the peer had sent.
+    Damaged,
     /// A request was not answered for longer than the administrator wants to wait.
     Overdue,
     /// The storage goes on at another address, or with other connections.
@@ -75,6 +77,7 @@ impl Cause {
             Self::Silent => "the peer is silent",
             Self::Lost => "connection lost",
             Self::Protocol => "protocol error",
+            Self::Damaged => "data was damaged on its way",
             Self::Overdue => "requests were not answered in time",
             Self::Moved => "moved to another address",
         }

@@ -140,6 +140,8 @@ pub(crate) struct Counts {
     pub(crate) errors: u64,
     /// Connections dropped because the client broke the protocol.
     pub(crate) protocol_errors: u64,
+    /// Connections dropped because data was damaged on its way.
+    pub(crate) digest_errors: u64,
     /// Pages and other requests accepted and not answered yet.
     pub(crate) in_flight: u64,
 }

@@ -22,35 +22,36 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::{
-        crc32c::crc32c,
-        socket::Socket, //
-    },
+    abstractions::socket::Socket,
     pool::{
         Job,
         Pool,
         Work, //
     },
     proto::{
-        frame::{
-            Header,
-            HEADER_SIZE, //
-        },
+        digest::Digest,
+        frame::Header,
         opcode::Opcode,
         status::Status,
         units::{
             Handle,
+            SessionId,
             Stamp, //
         }, //
     },
     wire::{
-        fault::Fault,
+        fault::{
+            Fault,
+            DIGEST_MISMATCH, //
+        },
         inbox::Inbox,
-        outbox::Outbox, //
+        outbox::Outbox,
+        protection::Protection, //
     }, //
 };
 
 use super::{
+    export::Export,
     greeting::{
         refuse,
         wait,
@@ -58,7 +59,8 @@ use super::{
     },
     hello::{
         Admission,
-        Denial, //
+        Denial,
+        Reason, //
     },
     io::Mailbox,
     link::{
@@ -78,8 +80,8 @@ use super::{
 /// Frames that may wait to be sent.
 const OUTBOX_FRAMES: usize = 256;
 
-/// Bytes of the largest frame that the server makes up itself, a refusal.
-const MAX_OWN_FRAME: usize = 1024;
+/// Bytes of the largest payload that the server makes up itself, a refusal.
+const MAX_OWN_PAYLOAD: usize = 1024;
 
 /// Whether there is more to do at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -244,29 +246,33 @@ impl Channel {
         header: Header,
         payload: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> bool {
-        let mut frame = [0; MAX_OWN_FRAME];
-        let Some((head, body)) = frame.split_first_chunk_mut::<HEADER_SIZE>() else {
-            return false;
-        };
-        let Some(len) = payload(body) else {
+        let mut buffer = [0; MAX_OWN_PAYLOAD];
+        let Some(payload) = payload(&mut buffer).and_then(|len| buffer.get(..len)) else {
             return false;
         };
         let header = Header {
-            // No more than `MAX_OWN_FRAME`.
-            payload: len as u32,
+            // No more than `MAX_OWN_PAYLOAD`.
+            payload: payload.len() as u32,
             ..header
         };
 
-        *head = header.encode(crc32c);
-        match frame.get(..HEADER_SIZE + len) {
-            Some(frame) => self.outbox.push(frame, None).is_ok(),
-            None => false,
-        }
+        self.outbox.push(&header, payload, None).is_ok()
+    }
+
+    /// Has what follows in both directions carry `digest`, which `export` has agreed to.
+    fn protect(&mut self, export: &Export, digest: Digest, session: SessionId) -> Result {
+        let method = export.digests.get(digest).ok_or(EINVAL)?;
+
+        self.inbox
+            .protect(Protection::Digest(method.prepare(session)?));
+        self.outbox
+            .protect(Protection::Digest(method.prepare(session)?));
+        Ok(())
     }
 
     /// Puts a frame without payload into the outbox; returns whether there was room.
     pub(super) fn push_bare(&mut self, header: Header) -> bool {
-        self.outbox.push(&header.encode(crc32c), None).is_ok()
+        self.outbox.push(&header, &[], None).is_ok()
     }
 
     /// Sends what there is room for; what has a body is thrown away.
@@ -337,6 +343,7 @@ impl State {
         let session = admission.session;
         let export = admission.export.clone();
         let stamp = admission.stamp;
+        let digest = admission.digest();
 
         // From here on the membership is ended by the phase, whatever happens.
         let serving = match Serving::new(admission, geometry, link.mailbox()) {
@@ -354,6 +361,9 @@ impl State {
         };
         let header = Header::answer(Opcode::Hello, Handle::NONE, stamp, Status::Ok);
 
+        if let Some(digest) = digest {
+            channel.protect(&export, digest, session)?;
+        }
         if !channel.push(header, |buffer| welcome.encode(buffer).ok()) {
             return Err(ENOMEM.into());
         }
@@ -395,10 +405,7 @@ impl State {
     fn tell(&self, channel: &mut Channel, end: &End) {
         let denial = match end {
             End::Cut(cut) => match cut.status() {
-                Some(status) => Denial {
-                    status,
-                    text: cut.text(),
-                },
+                Some(status) => Denial::new(status, cut.text()),
                 None => return,
             },
             End::Denied(denial) => *denial,
@@ -418,10 +425,11 @@ impl State {
 
     /// Says in the log why a connection ends.
     fn report(&self, connection: &Connection, end: &End) {
-        let link = &connection.link;
-        let text = match end {
+        let reason = Reason::Text(match end {
             End::Bye => return,
             End::Fault(Fault::Frame(error)) => error.text(),
+            End::Fault(Fault::Digest) => DIGEST_MISMATCH,
+            End::Fault(Fault::NoRoom) => "more data than there is room for",
             // Whoever did not say what it wants was not there.
             End::Fault(_) if self.stamp().is_none() => return,
             End::Fault(Fault::Closed) => "closed by the client",
@@ -429,27 +437,42 @@ impl State {
             End::Cut(Cut::Superseded) => return,
             End::Cut(cut) => cut.text(),
             End::Violation(text) => text,
-            End::Denied(denial) => denial.text,
+            End::Denied(denial) => return self.log(connection, denial.reason),
             End::Failed => "out of memory",
-        };
+        });
 
         if let Phase::Serving(serving) = &self.phase {
-            let export = serving.export();
+            match end {
+                End::Fault(Fault::Frame(_) | Fault::NoRoom) | End::Violation(_) => {
+                    serving.violated();
+                }
+                End::Fault(Fault::Digest) => serving.damaged(),
+                End::Bye | End::Fault(_) | End::Cut(_) | End::Denied(_) | End::Failed => (),
+            }
+        }
+        self.log(connection, reason);
+    }
 
-            if matches!(end, End::Fault(Fault::Frame(_)) | End::Violation(_)) {
-                serving.violated();
+    /// Writes `reason` to the log.
+    fn log(&self, connection: &Connection, reason: Reason) {
+        let link = &connection.link;
+
+        if !connection.registry.may_log() {
+            return;
+        }
+        match &self.phase {
+            Phase::Serving(serving) => {
+                let export = serving.export();
+
+                export.note_error(fmt!("{}: {}", link.peer(), reason));
+                pr_notice!("export {}: {}: {}\n", export.name(), link.peer(), reason);
             }
-            if connection.registry.may_log() {
-                export.note_error(fmt!("{}: {}", link.peer(), text));
-                pr_notice!("export {}: {}: {}\n", export.name(), link.peer(), text);
-            }
-        } else if connection.registry.may_log() {
-            pr_notice!(
+            Phase::Greeting(_) | Phase::Fenced(..) | Phase::Gone => pr_notice!(
                 "{} at {}: {}\n",
                 link.peer(),
                 link.listener().address(),
-                text
-            );
+                reason
+            ),
         }
     }
 

@@ -26,6 +26,7 @@ pub(super) struct Counters {
     bytes_written: Counter,
     errors: Counter,
     protocol_errors: Counter,
+    digest_errors: Counter,
 }
 
 /// One of them.
@@ -58,7 +59,14 @@ impl Counters {
             Opcode::Flush => &self.flushes,
             Opcode::Discard => &self.discards,
             Opcode::WriteZeroes => &self.write_zeroes,
-            Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => return,
+            Opcode::Hello
+            | Opcode::Draining
+            | Opcode::Ping
+            | Opcode::Bye
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => return,
         };
 
         count.add(1);
@@ -76,13 +84,21 @@ impl Counters {
             | Opcode::Draining
             | Opcode::Ping
             | Opcode::Bye
-            | Opcode::Event => (),
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => (),
         }
     }
 
     /// Counts a connection that was dropped because the client broke the protocol.
     pub(super) fn violated(&self) {
         self.protocol_errors.add(1);
+    }
+
+    /// Counts a connection that was dropped because data was damaged on its way.
+    pub(super) fn damaged(&self) {
+        self.digest_errors.add(1);
     }
 
     /// Returns what the counters say, with `in_flight` requests that they do not know of.
@@ -97,6 +113,7 @@ impl Counters {
             bytes_written: self.bytes_written.get(),
             errors: self.errors.get(),
             protocol_errors: self.protocol_errors.get(),
+            digest_errors: self.digest_errors.get(),
             in_flight: in_flight.into(),
         }
     }

@@ -48,7 +48,8 @@ use crate::{
             SessionId,
             Uuid, //
         }, //
-    }, //
+    },
+    wire::digest::Methods, //
 };
 
 use super::{
@@ -94,6 +95,8 @@ pub(crate) struct Export {
     /// Major and minor number of the device.
     number: (u32, u32),
     pub(super) counters: Counters,
+    /// Digests that clients may ask for.
+    pub(super) digests: Methods,
     #[pin]
     pub(super) inner: Mutex<Inner>,
     /// Notified when a session is forgotten.
@@ -181,6 +184,7 @@ impl Export {
         let backend = Backend::new(device, !read_only, config.write_through, &config.name)?;
         let backend = Arc::new(backend, GFP_KERNEL)?;
         let uses = listeners.open_all(&config.net, &config.listen)?;
+        let digests = Methods::load()?;
 
         Ok(Arc::pin_init(
             try_pin_init!(Self {
@@ -194,6 +198,7 @@ impl Export {
                 size: Atomic::new(size),
                 number,
                 counters: Counters::default(),
+                digests,
                 inner <- new_mutex!(
                     Inner {
                         rules: config.rules,

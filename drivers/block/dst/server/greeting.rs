@@ -2,7 +2,10 @@
 
 //! The time before the welcome: the client introduces itself, and has to wait if it has come back.
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
 
 use crate::{
     proto::{
@@ -101,9 +104,13 @@ fn admit(connection: &Connection, hello: &Hello<'_>) -> Result<Admission, Denial
 /// Tells the client that it is not let in.
 pub(super) fn refuse(channel: &mut Channel, stamp: Stamp, denial: &Denial) -> Result<(), End> {
     let header = Header::answer(Opcode::Hello, Handle::NONE, stamp, denial.status);
+    let message = CString::try_from_fmt(fmt!("{}", denial.reason)).ok();
+    let text = message.as_deref().and_then(|text| text.to_str().ok());
 
     if channel.push(header, |buffer| {
-        Attributes::message(denial.text).write(buffer).ok()
+        Attributes::message(text.unwrap_or(denial.status.text()))
+            .write(buffer)
+            .ok()
     }) {
         channel.send()?;
     }

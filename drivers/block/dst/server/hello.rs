@@ -3,6 +3,7 @@
 //! Who is let in: from the hello to the welcome.
 
 use kernel::{
+    fmt,
     prelude::*,
     str::CString,
     sync::Arc, //
@@ -11,6 +12,10 @@ use kernel::{
 use crate::proto::{
     access::Rights,
     attribute::Printable,
+    digest::{
+        Digest,
+        Digests, //
+    },
     fence::{
         decide,
         Decision,
@@ -26,6 +31,7 @@ use crate::proto::{
     negotiate::{
         Agreement,
         Features,
+        HelloFault,
         Terms,
         Versions,
         MAX_CONNECTIONS, //
@@ -54,16 +60,45 @@ use super::{
 pub(super) struct Denial {
     /// What the client is told.
     pub(super) status: Status,
-    /// What people are told, as part of a sentence.
-    pub(super) text: &'static str,
+    /// What people are told.
+    pub(super) reason: Reason,
+}
+
+/// Why a client is not let in, for people: prints as part of a sentence.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reason {
+    /// This is it.
+    Text(&'static str),
+    /// The client wants a digest that is not one of these.
+    Digest(Digests),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Digest(digests) if digests.is_empty() => f.write_str("the server has no digests"),
+            // `fmt!` does not take types of code that knows nothing of the kernel.
+            Self::Digest(digests) => f.write_fmt(format_args!(
+                "the server does not have this digest: it has {digests}"
+            )),
+        }
+    }
+}
+
+impl Denial {
+    /// A refusal with `status`, which `text` explains.
+    pub(super) fn new(status: Status, text: &'static str) -> Self {
+        Self {
+            status,
+            reason: Reason::Text(text),
+        }
+    }
 }
 
 impl From<Status> for Denial {
     fn from(status: Status) -> Self {
-        Self {
-            status,
-            text: status.text(),
-        }
+        Self::new(status, status.text())
     }
 }
 
@@ -129,10 +164,7 @@ impl Admission {
         let counters = inner
             .sessions
             .join(hello, link, || Session::new(hello, client, window, now))
-            .map_err(|_| Denial {
-                status: Status::Resource,
-                text: "too many sessions or connections",
-            })?;
+            .map_err(|_| Denial::new(Status::Resource, "too many sessions or connections"))?;
         let largest = inner.geometry().unwrap_or_default().max_cost();
         let connections = u32::from(hello.connections.clamp(1, MAX_CONNECTIONS));
 
@@ -189,6 +221,11 @@ impl Admission {
         geometry.unwrap_or_default()
     }
 
+    /// Returns what follows the data of requests and replies, if anything.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.agreement.digest
+    }
+
     /// Returns the welcome for this connection, which tells of `geometry`.
     pub(super) fn welcome(&self, geometry: Geometry, boot_id: BootId) -> Welcome {
         Welcome {
@@ -219,6 +256,9 @@ fn agree(
     if rights == Rights::None {
         return Err(Status::Denied.into());
     }
+
+    let digests = export.digests.digests();
+
     Terms {
         versions: Versions::OURS,
         features: Features::NONE,
@@ -228,11 +268,15 @@ fn agree(
             .geometry()
             .is_none_or(|geometry| geometry.is_read_only()),
         max_connections: MAX_CONNECTIONS,
+        digests,
     }
     .check(hello)
-    .map_err(|fault| Denial {
-        status: fault.status(),
-        text: fault.text(),
+    .map_err(|fault| match fault {
+        HelloFault::Digest => Denial {
+            status: fault.status(),
+            reason: Reason::Digest(digests),
+        },
+        fault => Denial::new(fault.status(), fault.text()),
     })
 }
 

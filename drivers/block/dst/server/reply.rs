@@ -6,15 +6,13 @@
 //! data of reads is not copied: the network gets references to the pages.
 
 use crate::{
-    abstractions::{
-        crc32c::crc32c,
-        iovec::Gather, //
-    },
+    abstractions::iovec::Gather,
     proto::credits::Grant,
     wire::{
         fault::Fault,
         outbox::{
             Body,
+            Refused,
             Sent, //
         }, //
     }, //
@@ -53,7 +51,7 @@ impl Serving {
     /// Sends the replies of requests that are done, as far as there is room.
     pub(super) fn answer(&mut self, channel: &mut Channel) -> Result<(), End> {
         loop {
-            self.fill(channel);
+            self.fill(channel)?;
 
             let more = !self.finished.is_empty();
             let job = self.mailbox.job();
@@ -74,20 +72,23 @@ impl Serving {
     }
 
     /// Puts the replies of requests that are done into the outbox.
-    fn fill(&mut self, channel: &mut Channel) {
+    fn fill(&mut self, channel: &mut Channel) -> Result<(), End> {
         while channel.outbox.room() > OUTBOX_SPARE {
             let Some(io) = self.finished.pop() else {
-                return;
+                break;
             };
-            let head = io.reply(io.cost).header(self.stamp()).encode(crc32c);
+            let header = io.reply(io.cost).header(self.stamp());
 
-            if let Err(data) = channel.outbox.push(&head, Some(Data(io))) {
-                if let Some(data) = data {
+            match channel.outbox.push(&header, &[], Some(Data(io))) {
+                Ok(()) => (),
+                Err(Refused::Full(Some(data))) => {
                     self.finished.push_front(data.0);
+                    break;
                 }
-                return;
+                Err(Refused::Full(None) | Refused::Failed) => return Err(End::Failed),
             }
         }
+        Ok(())
     }
 }
 

@@ -123,6 +123,12 @@ impl Serving {
         self.export().counters.violated();
     }
 
+    /// Counts that data was damaged on its way.
+    pub(super) fn damaged(&self) {
+        self.admission.counters.damaged();
+        self.export().counters.damaged();
+    }
+
     /// Does what there is to do now, within limits.
     ///
     /// # Errors

@@ -16,16 +16,22 @@ use crate::{
         },
         socket::Socket, //
     },
-    proto::frame::{
-        Header,
-        HEADER_SIZE, //
+    proto::{
+        digest::MAX_SIZE,
+        frame::{
+            Header,
+            HEADER_SIZE, //
+        }, //
     }, //
 };
 use kernel::prelude::*;
 
-use super::fault::{
-    received,
-    Fault, //
+use super::{
+    fault::{
+        received,
+        Fault, //
+    },
+    protection::Protection, //
 };
 
 /// Bytes that are received at once, apart from data: some headers.
@@ -33,6 +39,24 @@ const BUFFER_SIZE: usize = 1024;
 
 /// Pieces of memory that one call receives into.
 const PIECES: usize = 128;
+
+/// Where data goes.
+pub(crate) trait Destination {
+    /// Returns the number of bytes.
+    fn len(&self) -> usize;
+
+    /// Adds all but the first `skip` bytes to `list`, as far as there is room.
+    fn scatter<'a>(&'a self, skip: usize, list: &mut Scatter<'a>);
+}
+
+/// How much data has arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Arrived {
+    /// So many bytes, and there are more to come.
+    Part(usize),
+    /// So many bytes, which were the last ones, and all of it is what was sent.
+    All(usize),
+}
 
 /// What was received and not looked at yet.
 pub(crate) struct Inbox {
@@ -43,17 +67,27 @@ pub(crate) struct Inbox {
     end: usize,
     /// Memory for the list of what is received into.
     pieces: Pieces,
+    protection: Protection,
+    /// What follows the data that is being received.
+    trailer: [u8; MAX_SIZE],
 }
 
 impl Inbox {
-    /// Allocates an empty one. Process context.
+    /// Allocates an empty one, for frames that are not protected. Process context.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             buffer: KVec::from_elem(0, BUFFER_SIZE, GFP_KERNEL)?,
             start: 0,
             end: 0,
             pieces: Pieces::new(PIECES)?,
+            protection: Protection::Plain,
+            trailer: [0; MAX_SIZE],
         })
+    }
+
+    /// Expects the frames that come from now on to be protected by `protection`.
+    pub(crate) fn protect(&mut self, protection: Protection) {
+        self.protection = protection;
     }
 
     /// Returns the next header; [`None`] if not all of it is there yet. Process context.
@@ -99,24 +133,104 @@ impl Inbox {
         Ok(Some(unread.len()))
     }
 
-    /// Receives what comes next into the memory that `place` puts into the list, some of which
-    /// there has to be; see [`Self::bytes`].
-    pub(crate) fn data<'a>(
-        &'a mut self,
+    /// Receives data into `destination`; returns how much, or [`None`] if there is nothing now. `have`
+    /// is how far that is, and begins as 0.
+    ///
+    /// Nothing of it may be used before all has arrived.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] is final. What is in `destination` then is not what was sent.
+    pub(crate) fn data(
+        &mut self,
         socket: &Socket,
-        place: impl FnOnce(&mut Scatter<'a>),
+        destination: &impl Destination,
+        have: &mut usize,
+    ) -> Result<Option<Arrived>, Fault> {
+        let len = destination.len();
+        let mut arrived = 0;
+
+        if *have < len {
+            let Some(bytes) = self.fill(socket, destination, *have)? else {
+                return Ok(None);
+            };
+
+            *have += bytes;
+            arrived = bytes;
+            if *have < len {
+                return Ok(Some(Arrived::Part(bytes)));
+            }
+        }
+        match self.verify(socket, destination, have)? {
+            true => Ok(Some(Arrived::All(arrived))),
+            false if arrived == 0 => Ok(None),
+            false => Ok(Some(Arrived::Part(arrived))),
+        }
+    }
+
+    /// Receives what follows the data in `destination` and finds out whether they belong together;
+    /// returns false if not all of it is there yet.
+    fn verify(
+        &mut self,
+        socket: &Socket,
+        destination: &impl Destination,
+        have: &mut usize,
+    ) -> Result<bool, Fault> {
+        let trailer = self.protection.trailer();
+
+        while let Some(left) = (destination.len() + trailer)
+            .checked_sub(*have)
+            .filter(|n| *n > 0)
+        {
+            let mut rest = [0; MAX_SIZE];
+            let Some(len) = self.bytes(socket, rest.get_mut(..left).unwrap_or_default())? else {
+                return Ok(false);
+            };
+            let there = self.trailer.get_mut(trailer - left..).unwrap_or_default();
+
+            for (to, from) in there.iter_mut().zip(rest.iter().take(len)) {
+                *to = *from;
+            }
+            *have += len;
+        }
+        match &mut self.protection {
+            Protection::Plain => Ok(true),
+            Protection::Digest(digester) => {
+                let digest = digester
+                    .of_destination(destination, &mut self.pieces)
+                    .map_err(Fault::Socket)?;
+
+                match self.trailer.get(..trailer) == Some(digest) {
+                    true => Ok(true),
+                    false => Err(Fault::Digest),
+                }
+            }
+        }
+    }
+
+    /// Receives what comes next into `destination` but its first `skip` bytes; see [`Self::bytes`].
+    fn fill(
+        &mut self,
+        socket: &Socket,
+        destination: &impl Destination,
+        skip: usize,
     ) -> Result<Option<usize>, Fault> {
         let Self {
             buffer,
             start,
             end,
             pieces,
+            ..
         } = self;
         let mut list = Scatter::new(pieces);
 
-        place(&mut list);
+        destination.scatter(skip, &mut list);
 
         let wanted = list.bytes();
+
+        if wanted == 0 {
+            return Err(Fault::NoRoom);
+        }
         let unread = buffer.get(*start..*end).unwrap_or_default();
 
         if !unread.is_empty() {
@@ -136,6 +250,15 @@ impl Inbox {
         *start = 0;
         *end = len.saturating_sub(wanted);
         Ok(Some(len.min(wanted)))
+    }
+
+    /// Returns how many bytes follow a header whose payload is `len` bytes of data that nobody
+    /// wants. They have to be skipped.
+    pub(crate) fn waste(&self, len: usize) -> usize {
+        match len {
+            0 => 0,
+            len => len + self.protection.trailer(),
+        }
     }
 
     /// Receives up to `len` bytes of what comes next and forgets them; see [`Self::bytes`].

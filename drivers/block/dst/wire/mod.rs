@@ -4,7 +4,9 @@
 //!
 //! Nothing in here waits for the network.
 
+pub(crate) mod digest;
 pub(crate) mod fault;
 pub(crate) mod inbox;
 pub(crate) mod outbox;
+pub(crate) mod protection;
 pub(crate) mod turnstile;

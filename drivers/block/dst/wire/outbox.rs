@@ -2,18 +2,24 @@
 
 //! Frames on their way into a socket, many in one call.
 
-use crate::abstractions::{
-    fragment::{
-        Arena,
-        Fragment, //
+use crate::{
+    abstractions::{
+        crc32c::crc32c,
+        fragment::{
+            Arena,
+            Fragment, //
+        },
+        iovec::{
+            Gather,
+            Pieces, //
+        },
+        socket::Socket, //
     },
-    iovec::{
-        Gather,
-        Pieces, //
-    },
-    socket::Socket, //
+    proto::frame::Header, //
 };
 use kernel::prelude::*;
+
+use super::protection::Protection;
 
 /// Pages of memory for the heads of frames that a socket refers to.
 const ARENA_PAGES: usize = 8;
@@ -21,7 +27,7 @@ const ARENA_PAGES: usize = 8;
 /// Pieces of memory that one call sends from.
 const PIECES: usize = 256;
 
-/// The data that follows the head of a frame.
+/// The data of a request or reply, which follows its header.
 pub(crate) trait Body {
     /// Returns the number of bytes.
     fn len(&self) -> usize;
@@ -32,14 +38,47 @@ pub(crate) trait Body {
 
 /// A frame.
 struct Frame<B> {
+    /// The header, and a payload that is no data.
     head: Fragment,
     body: Option<B>,
+    /// What protects the body.
+    tail: Option<Fragment>,
 }
 
 impl<B: Body> Frame<B> {
     fn len(&self) -> usize {
-        self.head.len() + self.body.as_ref().map_or(0, B::len)
+        self.head.len()
+            + self.body.as_ref().map_or(0, B::len)
+            + self.tail.as_ref().map_or(0, Fragment::len)
     }
+
+    /// Adds all but the first `skip` bytes to `list`; returns whether all of them had room.
+    fn gather<'a>(&'a self, mut skip: usize, list: &mut Gather<'a>) -> bool {
+        let head = self.head.len();
+
+        if skip < head && !list.push_fragment(&self.head, skip) {
+            return false;
+        }
+        skip = skip.saturating_sub(head);
+        if let Some(body) = &self.body {
+            if !body.gather(skip, list) {
+                return false;
+            }
+            skip = skip.saturating_sub(body.len());
+        }
+        match &self.tail {
+            Some(tail) => list.push_fragment(tail, skip),
+            None => true,
+        }
+    }
+}
+
+/// Why a frame was not put in.
+pub(crate) enum Refused<B> {
+    /// There is no room, which there will be when more was sent. The body comes back.
+    Full(Option<B>),
+    /// It cannot be protected.
+    Failed,
 }
 
 /// How far sending got.
@@ -58,6 +97,7 @@ pub(crate) enum Sent {
 pub(crate) struct Outbox<B> {
     arena: Arena,
     pieces: Pieces,
+    protection: Protection,
     frames: KVec<Frame<B>>,
     /// Frames at the beginning that were sent.
     done: usize,
@@ -66,15 +106,21 @@ pub(crate) struct Outbox<B> {
 }
 
 impl<B: Body> Outbox<B> {
-    /// Allocates an outbox for up to `frames` frames. Process context.
+    /// Allocates an outbox for up to `frames` frames, which are not protected. Process context.
     pub(crate) fn new(frames: usize) -> Result<Self> {
         Ok(Self {
             arena: Arena::new(ARENA_PAGES)?,
             pieces: Pieces::new(PIECES)?,
+            protection: Protection::Plain,
             frames: KVec::with_capacity(frames, GFP_KERNEL)?,
             done: 0,
             part: 0,
         })
+    }
+
+    /// Has `protection` protect the frames that are put in from now on.
+    pub(crate) fn protect(&mut self, protection: Protection) {
+        self.protection = protection;
     }
 
     /// Returns whether there is nothing to send.
@@ -87,19 +133,44 @@ impl<B: Body> Outbox<B> {
         self.frames.capacity() - self.frames.len()
     }
 
-    /// Puts in a frame: `head` is its header and what else is copied, `body` the data that is not.
+    /// Puts in a frame with `header`: either `payload`, which is copied, or `body`, which is not,
+    /// follows it.
     ///
-    /// If there is no room, the body comes back.
-    pub(crate) fn push(&mut self, head: &[u8], body: Option<B>) -> Result<(), Option<B>> {
+    /// # Errors
+    ///
+    /// See [`Refused`].
+    pub(crate) fn push(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        body: Option<B>,
+    ) -> Result<(), Refused<B>> {
         if self.room() == 0 {
-            return Err(body);
+            return Err(Refused::Full(body));
         }
-        let Some(head) = self.arena.copy(head) else {
-            return Err(body);
+        let Some(head) = self.arena.copy(&header.encode(crc32c), payload) else {
+            return Err(Refused::Full(body));
         };
+        let tail = match &mut self.protection {
+            Protection::Plain => None,
+            Protection::Digest(digester) => match body.as_ref().filter(|body| body.len() > 0) {
+                Some(data) => {
+                    let Ok(digest) = digester.of_body(data, &mut self.pieces) else {
+                        return Err(Refused::Failed);
+                    };
+                    let Some(tail) = self.arena.copy(digest, &[]) else {
+                        return Err(Refused::Full(body));
+                    };
+
+                    Some(tail)
+                }
+                None => None,
+            },
+        };
+
         self.frames
-            .push_within_capacity(Frame { head, body })
-            .map_err(|error| error.0.body)
+            .push_within_capacity(Frame { head, body, tail })
+            .map_err(|error| Refused::Full(error.0.body))
     }
 
     /// Sends as much as there is room for; `sent` gets the body of each frame that is complete.
@@ -170,15 +241,8 @@ impl<B: Body> Outbox<B> {
 /// Adds `frames` but the first `part` bytes to `list`; returns whether all of them had room.
 fn fill<'a, B: Body>(frames: &'a [Frame<B>], mut part: usize, list: &mut Gather<'a>) -> bool {
     for frame in frames {
-        let head = frame.head.len();
-
-        if part < head && !list.push_fragment(&frame.head, part) {
+        if !frame.gather(part, list) {
             return false;
-        }
-        if let Some(body) = &frame.body {
-            if !body.gather(part.saturating_sub(head), list) {
-                return false;
-            }
         }
         part = 0;
     }

@@ -68,6 +68,11 @@ pub struct StorageAdd {
     #[arg(long, value_name = "TIME|never", value_parser = duration::policy)]
     pub io_timeout: Option<u32>,
 
+    /// Have the data of every request and reply carry this digest: crc32c, xxhash64, sha256,
+    /// sha512, hmac(sha256) or blake2b-256
+    #[arg(long, value_name = "NAME", value_parser = name::digest)]
+    pub digest: Option<String>,
+
     /// Accept only the export of this identity
     #[arg(long)]
     pub uuid: Option<Uuid>,

@@ -201,6 +201,7 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
         .put("I/O timeout", s.io_timeout_ms.map(units::policy))
         .put("export", s.export.as_ref())
         .put("identity", s.uuid)
+        .put("digest", s.digest.as_ref())
         .put("session", s.session)
         .put("epoch", s.epoch)
         .put("generation", s.generation)
@@ -299,6 +300,9 @@ fn add_attributes(args: &StorageAdd, addresses: &[Address]) -> Attributes {
     }
     attributes.u32(attr::TIMEOUT, args.timeout);
     put_policy(&mut attributes, args.fail_after, args.io_timeout);
+    if let Some(digest) = &args.digest {
+        attributes.string(attr::DIGEST, digest);
+    }
     attributes
 }
 
@@ -323,6 +327,10 @@ fn explain_add(args: &StorageAdd, errno: i32) -> Option<Explanation> {
             Cause::NameTaken,
             "there is already a storage of this name",
             format!("dstctl show {}", args.name),
+        ),
+        libc::EPROTONOSUPPORT if args.digest.is_some() => because(
+            Cause::VersionMismatch,
+            format!("{} does not offer this digest", joined(&args.servers)),
         ),
         _ => explain_connect(&args.servers, export, args.timeout, errno),
     }

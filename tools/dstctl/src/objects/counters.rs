@@ -34,6 +34,8 @@ pub struct Counters {
     pub reconnects: u64,
     /// Connections dropped because the peer broke the protocol.
     pub protocol_errors: u64,
+    /// Connections dropped because data was damaged on its way.
+    pub digest_errors: u64,
     /// Pages and other requests in flight.
     pub in_flight: u64,
 }
@@ -61,6 +63,7 @@ impl Counters {
                 attr::RESENT => &mut counters.resent,
                 attr::RECONNECTS => &mut counters.reconnects,
                 attr::PROTOCOL_ERRORS => &mut counters.protocol_errors,
+                attr::DIGEST_ERRORS => &mut counters.digest_errors,
                 attr::IN_FLIGHT => &mut counters.in_flight,
                 _ => continue,
             };

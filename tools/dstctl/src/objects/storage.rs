@@ -53,6 +53,8 @@ pub struct Storage {
     pub fail_after_ms: Option<u32>,
     /// Milliseconds that a request may take, 0 if it may take as long as it likes.
     pub io_timeout_ms: Option<u32>,
+    /// Digest that data has on its way.
+    pub digest: Option<String>,
     /// Identity of the session.
     pub session: Option<Uuid>,
     /// Epoch of the session.
@@ -122,6 +124,7 @@ impl Storage {
                 attr::ERROR => storage.error = Some(a.string()),
                 attr::FAIL_AFTER => storage.fail_after_ms = Some(a.u32()?),
                 attr::IO_TIMEOUT => storage.io_timeout_ms = Some(a.u32()?),
+                attr::DIGEST => storage.digest = Some(a.string()),
                 attr::COUNTERS => storage.counters = Some(Counters::parse(a.nested())?),
                 _ => {}
             }
@@ -154,6 +157,7 @@ mod tests {
             .u32(attr::GRANTED, uapi::access::READ_ONLY)
             .u32(attr::FAIL_AFTER, 30_000)
             .u32(attr::IO_TIMEOUT, 0)
+            .string(attr::DIGEST, "sha256")
             .nest(attr::COUNTERS, &counters)
             .u32(999, 1);
 
@@ -168,6 +172,7 @@ mod tests {
         assert_eq!(storage.device, None);
         assert_eq!(storage.fail_after_ms, Some(30_000));
         assert_eq!(storage.io_timeout_ms, Some(0));
+        assert_eq!(storage.digest.as_deref(), Some("sha256"));
         let counters = storage.counters.unwrap();
         assert_eq!((counters.reads, counters.bytes_read), (3, 1 << 40));
     }

@@ -48,6 +48,7 @@ impl Sheet {
             .put("resent pages", Some(c.resent))
             .put("reconnects", Some(c.reconnects))
             .put("protocol errors", Some(c.protocol_errors))
+            .put("digest errors", Some(c.digest_errors))
     }
 }
 

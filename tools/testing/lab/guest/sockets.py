@@ -85,6 +85,12 @@ class Table:
             data += part
         return base64.b64encode(data).decode()
 
+    def do_receive_some(self, number: int, limit: int, timeout: float) -> str:
+        """Receive what is there, at least a byte unless the stream ends."""
+        sock = self.open[number]
+        sock.settimeout(timeout)
+        return base64.b64encode(sock.recv(limit)).decode()
+
     def do_close(self, number: int, reset: bool) -> None:
         """Close, by a reset (RST instead of FIN) if asked."""
         sock = self.open.pop(number)

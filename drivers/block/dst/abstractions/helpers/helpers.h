@@ -6,6 +6,8 @@
 #ifndef _DSTBLK_HELPERS_H
 #define _DSTBLK_HELPERS_H
 
+#include <crypto/blake2s.h>
+#include <crypto/hash.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/mm.h>
@@ -44,6 +46,19 @@ int dstblk_helper_page_count(struct page *page);
 struct page *dstblk_helper_virt_to_page(const void *address);
 unsigned int dstblk_msecs_since(unsigned long start);
 bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset);
+
+/* lib_crypto.c */
+void dstblk_helper_blake2s_init(struct blake2s_ctx *ctx, size_t outlen);
+int dstblk_helper_crypto_memneq(const void *a, const void *b, size_t size);
+bool dstblk_curve25519_public(u8 *pub, const u8 *secret);
+bool dstblk_curve25519(u8 *out, const u8 *secret, const u8 *point);
+/* crypto.c */
+void dstblk_helper_crypto_free_shash(struct crypto_shash *tfm);
+unsigned int dstblk_helper_crypto_shash_digestsize(struct crypto_shash *tfm);
+const char *dstblk_helper_crypto_shash_driver_name(struct crypto_shash *tfm);
+int dstblk_helper_crypto_shash_final(struct shash_desc *desc, u8 *out);
+struct shash_desc *dstblk_shash_desc_alloc(struct crypto_shash *tfm, gfp_t gfp);
+int dstblk_shash_update_pages(struct shash_desc *desc, struct page *page, size_t offset, size_t len);
 
 /* net.c */
 typedef void (*dstblk_sk_callback)(struct sock *sk);

@@ -240,6 +240,7 @@ pub(super) fn counters(counts: &Counts) -> Counters {
         bytes_written: counts.bytes_written,
         errors: counts.errors,
         protocol_errors: counts.protocol_errors,
+        digest_errors: counts.digest_errors,
         in_flight: counts.in_flight,
         again: None,
     }

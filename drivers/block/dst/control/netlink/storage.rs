@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     abstractions::{
+        errno,
         genetlink::{
             Answer,
             Dump,
@@ -38,11 +39,19 @@ use crate::{
     },
     proto::{
         access::Rights,
+        digest::{
+            Digest,
+            Digests, //
+        },
         negotiate::MAX_CONNECTIONS,
         units::{
             Uuid,
             SECTOR_SIZE, //
         }, //
+    },
+    wire::digest::{
+        Method,
+        Methods, //
     }, //
 };
 use kernel::{
@@ -209,7 +218,36 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
         timeout: timeout(request)?,
         connections: connections(request)?.unwrap_or(0),
         policy: policy(request, Policy::default())?,
+        digest: digest(request)?,
     })
+}
+
+/// Returns how to compute the digest that is asked for, if one is.
+fn digest(request: &Request) -> Verdict<Option<Method>> {
+    let Some(attribute) = request.attributes().get(uapi::DST_A_STORAGE_DIGEST) else {
+        return Ok(None);
+    };
+    let name = attribute.str()?;
+    let refuse = |error, text: &str| {
+        let there = Methods::load().map_or(Digests::NONE, |methods| methods.digests());
+
+        request.blame(&attribute);
+        // `fmt!` does not take types of code that knows nothing of the kernel.
+        Refusal::new(
+            error,
+            format_args!("{text} digest {name}: there are {there}"),
+        )
+    };
+    let digest = Digest::from_name(name).ok_or_else(|| refuse(EINVAL, "There is no"))?;
+
+    match Method::load(digest) {
+        Ok(method) => Ok(Some(method)),
+        Err(error) if error == ENOMEM => Err(error.into()),
+        Err(_) => Err(refuse(
+            errno::EOPNOTSUPP.into(),
+            "This kernel was built without",
+        )),
+    }
 }
 
 /// Refuses a request without an address.
@@ -339,6 +377,9 @@ fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Resu
     message.put_u32(uapi::DST_A_STORAGE_GENERATION, info.stamp.generation.0)?;
     message.put_u32(uapi::DST_A_STORAGE_FAIL_AFTER, info.policy.fail_after)?;
     message.put_u32(uapi::DST_A_STORAGE_IO_TIMEOUT, info.policy.io_timeout)?;
+    if let Some(method) = storage.digest() {
+        message.put_str(uapi::DST_A_STORAGE_DIGEST, method.digest().name())?;
+    }
     counters(info).put(message, uapi::DST_A_STORAGE_COUNTERS)
 }
 
@@ -407,6 +448,7 @@ fn counters(info: &StorageInfo) -> Counters {
         bytes_written: totals.bytes_written,
         errors: totals.errors,
         protocol_errors: totals.protocol_errors,
+        digest_errors: totals.digest_errors,
         in_flight: info.in_flight.into(),
         again: Some((totals.resent, totals.reconnects)),
     }

@@ -49,6 +49,7 @@ pub(super) struct Counters {
     pub(super) bytes_written: u64,
     pub(super) errors: u64,
     pub(super) protocol_errors: u64,
+    pub(super) digest_errors: u64,
     pub(super) in_flight: u64,
     /// Pages sent again and connections made again, which only storages have.
     pub(super) again: Option<(u64, u64)>,
@@ -71,7 +72,8 @@ impl Counters {
                 nest.put_uint(uapi::DST_A_COUNTERS_RECONNECTS, reconnects)?;
             }
             nest.put_uint(uapi::DST_A_COUNTERS_PROTOCOL_ERRORS, self.protocol_errors)?;
-            nest.put_uint(uapi::DST_A_COUNTERS_IN_FLIGHT, self.in_flight)
+            nest.put_uint(uapi::DST_A_COUNTERS_IN_FLIGHT, self.in_flight)?;
+            nest.put_uint(uapi::DST_A_COUNTERS_DIGEST_ERRORS, self.digest_errors)
         })
     }
 }

@@ -61,6 +61,7 @@ attribute_group! {
     bytes_written: bytes_written;
     errors: errors;
     protocol_errors: protocol_errors;
+    digest_errors: digest_errors;
 }
 
 lines! {
@@ -87,6 +88,7 @@ lines! {
     bytes_written => info.counts.bytes_written;
     errors => info.counts.errors;
     protocol_errors => info.counts.protocol_errors;
+    digest_errors => info.counts.digest_errors;
 }
 
 /// Shows the addresses that the export listens on.
