@@ -11,6 +11,9 @@ use kernel::prelude::*;
 mod abstractions;
 mod client;
 mod control;
+// Nothing is sealed yet.
+#[allow(dead_code)]
+mod crypto;
 mod pool;
 // Also a crate of its own, which uses all of it and of which all of it is public.
 #[allow(dead_code, unreachable_pub)]
@@ -25,6 +28,17 @@ module! {
     description: "Network block device, client and server",
     license: "GPL",
     alias: ["net-pf-16-proto-16-family-dst"],
+    params: {
+        rekey_bytes: u64 {
+            default: 68719476736,
+            description: "Bytes after which a sealed connection uses another key",
+        },
+    },
+}
+
+/// Bytes after which a sealed connection uses another key.
+fn rekey_bytes() -> u64 {
+    module_parameters::rekey_bytes.value()
 }
 
 /// The module, as long as it is loaded.

@@ -36,12 +36,15 @@ use dst_proto::units::{
 };
 use proptest::prelude::*;
 
-const OPCODES: [Opcode; 10] = [
+const OPCODES: [Opcode; 13] = [
     Opcode::Hello,
     Opcode::Draining,
     Opcode::Ping,
     Opcode::Bye,
     Opcode::Event,
+    Opcode::Initiate,
+    Opcode::Join,
+    Opcode::Rekey,
     Opcode::Read,
     Opcode::Write,
     Opcode::Flush,
@@ -134,7 +137,7 @@ fn numbers_are_fixed() {
     let opcodes = OPCODES.map(Opcode::number);
     let statuses = Status::ALL.map(Status::number);
 
-    assert_eq!(opcodes, [1, 2, 3, 4, 5, 16, 17, 18, 19, 20]);
+    assert_eq!(opcodes, [1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 18, 19, 20]);
     assert_eq!(
         statuses,
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 32, 33, 34, 35, 36, 37, 38]
@@ -177,8 +180,8 @@ fn unknown_numbers_are_refused() {
 
     assert_eq!(decode(4, 0), Err(DecodeError::Opcode(0)));
     assert_eq!(decode(4, 21), Err(DecodeError::Opcode(21)));
-    // A DRAINING, a BYE or an EVENT has no reply.
-    for opcode in [0x82, 0x84, 0x85] {
+    // A DRAINING, a BYE, an EVENT or a REKEY has no reply.
+    for opcode in [0x82, 0x84, 0x85, 0x88] {
         assert_eq!(decode(4, opcode), Err(DecodeError::Opcode(opcode)));
     }
     assert_eq!(decode(5, 13), Err(DecodeError::Status(13)));
@@ -200,6 +203,8 @@ fn flags_belong_to_operations() {
                 flags: Flags::from_bits(bits),
                 payload: match opcode {
                     Opcode::Write => 512,
+                    Opcode::Initiate => 128,
+                    Opcode::Join => 72,
                     _ => 0,
                 },
                 sectors: Sectors(match opcode {
@@ -268,6 +273,50 @@ fn payload_lengths_belong_to_operations() {
         wrong(4097)
     );
     assert_eq!(decode(Opcode::Ping, false, Status::Ok, 0, 1), wrong(1));
+    assert_eq!(decode(Opcode::Rekey, false, Status::Ok, 0, 0), Ok(()));
+    assert_eq!(decode(Opcode::Rekey, false, Status::Ok, 0, 1), wrong(1));
+
+    // A name of the export has 1 to 63 bytes, everything else in a handshake has its length.
+    for (opcode, reply, lengths) in [
+        (Opcode::Initiate, false, 122..=184),
+        (Opcode::Initiate, true, 52..=52),
+        (Opcode::Join, false, 72..=72),
+        (Opcode::Join, true, 52..=52),
+    ] {
+        for payload in 0..4096 {
+            assert_eq!(
+                decode(opcode, reply, Status::Ok, 0, payload),
+                match lengths.contains(&payload) {
+                    true => Ok(()),
+                    false => wrong(payload),
+                }
+            );
+        }
+        assert_eq!(
+            decode(opcode, reply, Status::Ok, 0, u32::MAX),
+            wrong(u32::MAX)
+        );
+    }
+}
+
+#[test]
+fn a_handshake_is_not_refused_in_a_reply() {
+    for (opcode, payload) in [(Opcode::Initiate, 52), (Opcode::Join, 52)] {
+        for status in Status::ALL {
+            let header = Header {
+                payload,
+                ..Header::answer(opcode, Handle::NONE, stamp(1, 1), status)
+            };
+
+            assert_eq!(
+                Header::decode(&header.encode(crc32c), crc32c),
+                match status {
+                    Status::Ok => Ok(header),
+                    _ => Err(DecodeError::Status(status.number())),
+                }
+            );
+        }
+    }
 }
 
 #[test]

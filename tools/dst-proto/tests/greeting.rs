@@ -57,6 +57,7 @@ fn hello() -> Hello<'static> {
         connections: 0x3c3b,
         export: "disk",
         client: Some("host"),
+        digest: None,
     }
 }
 
@@ -104,6 +105,38 @@ fn hello_has_its_layout() {
     assert_eq!(buffer[..len], expected);
     assert!(buffer[len..].iter().all(|byte| *byte == 0xff));
     assert_eq!(Hello::decode(&expected), Ok(hello()));
+}
+
+#[test]
+fn the_name_of_a_digest_is_an_attribute_that_has_to_be_understood() {
+    let mut buffer = [0; 100];
+    let wanted = Hello {
+        client: None,
+        digest: Some("hmac(sha256)"),
+        ..hello()
+    };
+    let len = wanted.encode(&mut buffer).expect("room");
+
+    assert_eq!(buffer[72..len], attribute(0x8004, b"hmac(sha256)"));
+    assert_eq!(Hello::decode(&buffer[..len]), Ok(wanted));
+    for name in [
+        &b""[..],
+        b"SHA256",
+        b"sha 256",
+        b"sha256\0",
+        b"../sha256",
+        b"\xff",
+        &[b'a'; 33],
+    ] {
+        let mut payload = buffer[..72].to_vec();
+
+        payload.extend(attribute(0x8004, name));
+        assert_eq!(
+            Hello::decode(&payload),
+            Err(HelloError::Attributes(AttributeError::Value(4))),
+            "{name:?}"
+        );
+    }
 }
 
 #[test]
@@ -422,12 +455,14 @@ proptest! {
         export in prop::option::of("[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}"),
         client in prop::option::of("\\PC{0,16}"),
         message in prop::option::of("\\PC{0,120}"),
+        digest in prop::option::of("[a-z0-9()_-]{1,32}"),
         room in 0_usize..700,
     ) {
         let attributes = Attributes {
             export: export.as_deref(),
             client: client.as_deref(),
             message: message.as_deref(),
+            digest: digest.as_deref(),
         };
         let mut buffer = vec![0xff; room];
 
@@ -445,6 +480,7 @@ proptest! {
         (epoch, generation, connection, connections) in any::<(u32, u32, u16, u16)>(),
         export in "[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}",
         client in prop::option::of("[a-z.]{0,64}"),
+        digest in prop::option::of("[a-z0-9()_-]{1,32}"),
     ) {
         let hello = Hello {
             versions: Versions { min, max },
@@ -457,6 +493,7 @@ proptest! {
             connections,
             export: &export,
             client: client.as_deref(),
+            digest: digest.as_deref(),
         };
         let mut buffer = [0; 4096];
         let len = hello.encode(&mut buffer).expect("a hello always fits");

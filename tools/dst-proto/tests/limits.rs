@@ -227,6 +227,9 @@ fn what_is_no_request_costs_the_connection() {
         Opcode::Ping,
         Opcode::Bye,
         Opcode::Event,
+        Opcode::Initiate,
+        Opcode::Join,
+        Opcode::Rekey,
     ] {
         assert_eq!(
             fault(opcode, 0, 8, &disk(1000)),

@@ -8,6 +8,12 @@ use common::{
     disk,
     stamp, //
 };
+use dst_proto::digest::{
+    is_name,
+    Digest,
+    Digests,
+    MAX_SIZE, //
+};
 use dst_proto::geometry::{
     DiskFlags,
     Geometry, //
@@ -43,6 +49,7 @@ fn terms() -> Terms {
         uuid: Uuid([7; 16]),
         read_only: false,
         max_connections: 4,
+        digests: Digests::NONE.with(Digest::Crc32c).with(Digest::Sha512),
     }
 }
 
@@ -59,6 +66,7 @@ fn hello() -> Hello<'static> {
         connections: 1,
         export: "disk",
         client: None,
+        digest: None,
     }
 }
 
@@ -111,6 +119,60 @@ fn versions_meet_or_not() {
 }
 
 #[test]
+fn digests_are_agreed_on_by_name() {
+    let terms = Terms {
+        features: Features::NONE,
+        required: Features::NONE,
+        ..terms()
+    };
+    let agreed = |features, digest| {
+        terms
+            .check(&Hello {
+                features,
+                digest,
+                ..hello()
+            })
+            .map(|agreement| (agreement.features, agreement.digest))
+    };
+
+    assert_eq!(
+        agreed(Features::DIGEST, Some("sha512")),
+        Ok((Features::DIGEST, Some(Digest::Sha512)))
+    );
+    assert_eq!(
+        agreed(Features::DIGEST, None),
+        Ok((Features::NONE, None)),
+        "a feature alone does not say which"
+    );
+    for unknown in ["sha256", "md5", "sha51"] {
+        assert_eq!(
+            agreed(Features::DIGEST, Some(unknown)),
+            Err(HelloFault::Digest)
+        );
+    }
+    assert_eq!(
+        agreed(Features::NONE, Some("crc32c")),
+        Err(HelloFault::DigestFeature)
+    );
+}
+
+#[test]
+fn every_digest_has_a_name_of_its_own() {
+    for digest in Digest::ALL {
+        assert_eq!(Digest::from_name(digest.name()), Some(digest));
+        assert!(is_name(digest.name()));
+        assert!((1..=MAX_SIZE).contains(&digest.size()));
+        assert!(Digests::all().contains(digest));
+        assert!(!Digests::NONE.contains(digest));
+        assert_eq!(Digests::NONE.with(digest).to_string(), digest.name());
+    }
+    assert_eq!(
+        Digests::all().to_string(),
+        "crc32c, xxhash64, sha256, sha512, hmac(sha256), blake2b-256"
+    );
+}
+
+#[test]
 fn servers_check_hellos() {
     let check = |hello| terms().check(&hello);
 
@@ -119,6 +181,7 @@ fn servers_check_hellos() {
         Ok(Agreement {
             version: 3,
             features: Features::from_bits(1),
+            digest: None,
         })
     );
     assert_eq!(

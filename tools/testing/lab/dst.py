@@ -26,8 +26,12 @@ class Dst:
     # The module.
 
     def load(self, *parameters: str) -> None:
-        """Load the module that was built for this machine's kernel."""
+        """Load the module that was built for this machine's kernel, and what it depends on."""
         module = f"/machine/modules/dst-{self.machine.flavour.name}.ko"
+        self.machine.sh(
+            f"depends=$(modinfo -F depends {module} | tr , ' ') && "
+            'if [ -n "$depends" ]; then modprobe -a $depends; fi'
+        )
         self.machine.run("insmod", module, *parameters)
 
     def unload(self) -> None:

@@ -34,6 +34,8 @@ class Connection:
 
     def __init__(self, sock: RemoteSocket) -> None:
         self.sock = sock
+        # Bytes that follow the data of a reply.
+        self.trailer = 0
 
     def send(self, frame: Frame | bytes) -> None:
         """Send a frame, or bytes that only look like one."""
@@ -47,6 +49,8 @@ class Connection:
         head = self._exactly(wire.HEADER_SIZE)
         frame, length = Frame.decode(head)
         frame.payload = self._exactly(length) if length else b""
+        if frame.opcode == Opcode.READ | wire.REPLY and frame.payload:
+            frame.trailer = self._exactly(self.trailer) if self.trailer else b""
         return frame
 
     def _exactly(self, length: int) -> bytes:
@@ -123,6 +127,14 @@ class Client(Connection):
             raise Refused(Status(frame.status), text)
         self.welcome = Welcome.decode(frame.payload)
         return self.welcome
+
+    def hello_with_digest(self, export: str, name: str, **fields: Any) -> Welcome:
+        """Greet, and have all data carry a digest."""
+        more = wire.attribute(wire.Attribute.DIGEST | wire.CRITICAL, name.encode())
+        welcome = self.hello(export, features=wire.DIGEST, more=more, **fields)
+        assert welcome.features == wire.DIGEST, welcome
+        self.trailer = len(wire.DIGESTS[name](self.session, b""))
+        return welcome
 
     def request(self, opcode: Opcode, sector: int = 0, sectors: int = 0, **fields: Any) -> Frame:
         """A request with a handle of its own, not sent yet."""

@@ -26,6 +26,40 @@ LARGEST = 65536
 BATCH = 128
 # First byte of a frame that may be corrupted: leave the Ethernet header alone.
 PAYLOAD = 14
+# Bytes that a TCP segment has to carry to be scrambled: it is data, not a header.
+SCRAMBLED = 512
+
+
+def segment(packet: bytes) -> range:
+    """Where the payload of a TCP segment is; nowhere if it is something else."""
+    kind = int.from_bytes(packet[12:14], "big")
+    if kind == 0x0800 and packet[23] == 6:
+        header = PAYLOAD + 4 * (packet[14] & 15)
+        end = PAYLOAD + int.from_bytes(packet[16:18], "big")
+    elif kind == 0x86DD and packet[20] == 6:
+        header = PAYLOAD + 40
+        end = header + int.from_bytes(packet[18:20], "big")
+    else:
+        return range(0)
+    return range(header + 4 * (packet[header + 12] >> 4), min(end, len(packet)))
+
+
+def scrambled(packet: bytes, dice: random.Random) -> bytes | None:
+    """The packet with two words of its data exchanged, if it has two that differ.
+
+    The checksum of TCP is a sum of words, which does not tell their order.
+    """
+    data = segment(packet)
+    if len(data) < SCRAMBLED:
+        return None
+    for _ in range(64):
+        one, other = (data.start + 2 * dice.randrange(len(data) // 2) for _ in range(2))
+        if packet[one : one + 2] != packet[other : other + 2]:
+            damaged = bytearray(packet)
+            damaged[one : one + 2] = packet[other : other + 2]
+            damaged[other : other + 2] = packet[one : one + 2]
+            return bytes(damaged)
+    return None
 
 
 @dataclasses.dataclass
@@ -36,6 +70,7 @@ class Faults:
     drop: float = 0.0
     duplicate: float = 0.0
     corrupt: float = 0.0
+    scramble: float = 0.0
     reorder: float = 0.0
     delay: float = 0.0
     jitter: float = 0.0
@@ -67,6 +102,7 @@ class Relay:
         self.order = itertools.count()
         self.busy_until: dict[tuple[int, int, int], float] = {}
         self.counts: dict[str, int] = {}
+        self.secret = b""
         self.poll = select.epoll()
         self.by_fd: dict[int, Port] = {}
         self.descriptors: list[int] = []
@@ -89,6 +125,8 @@ class Relay:
             if len(packet) < PAYLOAD:
                 self.unplug(source)
                 return
+            if self.secret and self.secret in packet:
+                self.count("overheard")
             if packet[0] & 1:
                 targets = list(peers.values())
             elif packet[5] in peers:
@@ -124,6 +162,11 @@ class Relay:
             where = self.random.randrange(PAYLOAD, len(packet))
             damaged[where] ^= 1 << self.random.randrange(8)
             packet = bytes(damaged)
+        if faults.scramble and chance() < faults.scramble:
+            damage = scrambled(packet, self.random)
+            if damage is not None:
+                self.count("scramble")
+                packet = damage
         copies = 1
         if faults.duplicate and chance() < faults.duplicate:
             self.count("duplicate")
@@ -187,7 +230,12 @@ class Relay:
         """Make every wire perfect and start the dice anew."""
         self.faults.clear()
         self.counts.clear()
+        self.secret = b""
         self.random.seed(seed)
+
+    def do_listen(self, secret: str) -> None:
+        """Count the packets in which these bytes, as hexadecimal digits, are from now on."""
+        self.secret = bytes.fromhex(secret)
 
     def do_counts(self) -> dict[str, int]:
         """How many packets met which fault."""

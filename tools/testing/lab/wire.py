@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import hashlib
+import hmac
 import struct
+from collections.abc import Callable
 
 MAGIC = b"DST1"
 HEADER = struct.Struct("<4sBBHIIQQIII")
@@ -70,7 +73,14 @@ class Attribute(enum.IntEnum):
     EXPORT = 1
     CLIENT = 2
     MESSAGE = 3
+    DIGEST = 4
 
+
+# Bit of an attribute that must not be passed over.
+CRITICAL = 0x8000
+
+# A feature: data is followed by its digest.
+DIGEST = 1
 
 FUA = 1
 NOUNMAP = 2
@@ -100,6 +110,63 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
+def _rotate(value: int, bits: int) -> int:
+    return ((value << bits) | (value >> (64 - bits))) & _MASK
+
+
+_MASK = (1 << 64) - 1
+_P1, _P2, _P3, _P4, _P5 = (
+    0x9E3779B185EBCA87,
+    0xC2B2AE3D27D4EB4F,
+    0x165667B19E3779F9,
+    0x85EBCA77C2B2AE63,
+    0x27D4EB2F165667C5,
+)
+
+
+def _round(lane: int, word: int) -> int:
+    return _rotate((lane + word * _P2) & _MASK, 31) * _P1 & _MASK
+
+
+def xxh64(data: bytes) -> int:
+    """XXH64 with seed 0."""
+    words = struct.unpack(f"<{len(data) // 8}Q", data[: len(data) // 8 * 8])
+    whole = len(data) // 32 * 4
+    if whole:
+        lanes = [(_P1 + _P2) & _MASK, _P2, 0, -_P1 & _MASK]
+        for start in range(0, whole, 4):
+            lanes = [_round(lane, words[start + i]) for i, lane in enumerate(lanes)]
+        value = sum(_rotate(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18))) & _MASK
+        for lane in lanes:
+            value = ((value ^ _round(0, lane)) * _P1 + _P4) & _MASK
+    else:
+        value = _P5
+    value = (value + len(data)) & _MASK
+    for word in words[whole:]:
+        value = (_rotate(value ^ _round(0, word), 27) * _P1 + _P4) & _MASK
+    rest = data[len(words) * 8 :]
+    if len(rest) >= 4:
+        value ^= struct.unpack_from("<I", rest)[0] * _P1 & _MASK
+        value = (_rotate(value, 23) * _P2 + _P3) & _MASK
+        rest = rest[4:]
+    for byte in rest:
+        value = _rotate(value ^ (byte * _P5 & _MASK), 11) * _P1 & _MASK
+    value = (value ^ (value >> 33)) * _P2 & _MASK
+    value = (value ^ (value >> 29)) * _P3 & _MASK
+    return value ^ (value >> 32)
+
+
+# Digests of data by the name that a hello gives them; the key is the session.
+DIGESTS: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "crc32c": lambda _, data: struct.pack("<I", crc32c(data)),
+    "xxhash64": lambda _, data: struct.pack("<Q", xxh64(data)),
+    "sha256": lambda _, data: hashlib.sha256(data).digest(),
+    "sha512": lambda _, data: hashlib.sha512(data).digest(),
+    "hmac(sha256)": lambda key, data: hmac.digest(key, data, "sha256"),
+    "blake2b-256": lambda _, data: hashlib.blake2b(data, digest_size=32).digest(),
+}
+
+
 @dataclasses.dataclass
 class Frame:
     """A header and its payload; every field can be given any value."""
@@ -114,6 +181,8 @@ class Frame:
     epoch: int = 0
     generation: int = 0
     payload: bytes = b""
+    # Digest of the payload, which the header does not count.
+    trailer: bytes = b""
     # Lies for tests: what the header says instead of the truth.
     magic: bytes = MAGIC
     length: int | None = None
@@ -136,7 +205,7 @@ class Frame:
             self.generation,
         )
         crc = crc32c(head) if self.crc is None else self.crc
-        return head + struct.pack("<I", crc) + self.payload
+        return head + struct.pack("<I", crc) + self.payload + self.trailer
 
     @classmethod
     def decode(cls, head: bytes) -> tuple[Frame, int]:

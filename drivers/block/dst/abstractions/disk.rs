@@ -66,6 +66,8 @@ pub(crate) struct Limits {
     pub(crate) fua: bool,
     /// Seeking costs time.
     pub(crate) rotational: bool,
+    /// What is being written must not change meanwhile.
+    pub(crate) stable_writes: bool,
 }
 
 impl Limits {
@@ -87,6 +89,7 @@ impl Limits {
             (self.write_cache, bindings::BLK_FEAT_WRITE_CACHE),
             (self.fua, bindings::BLK_FEAT_FUA),
             (self.rotational, bindings::BLK_FEAT_ROTATIONAL),
+            (self.stable_writes, bindings::BLK_FEAT_STABLE_WRITES),
         ] {
             if wanted {
                 raw.features |= feature;

@@ -108,21 +108,32 @@ impl Arena {
         }
     }
 
-    /// Copies `bytes` into a new fragment.
+    /// Returns whether there is room for fragments of `len` bytes together, at most a page.
+    pub(crate) fn has_room(&mut self, len: usize) -> bool {
+        if self.make_room(len) {
+            return true;
+        }
+        if !is_shared(&self.spare) {
+            self.spare_used = 0;
+        }
+        self.spare_used + len <= PAGE_SIZE
+    }
+
+    /// Copies `bytes`, and `more` behind them, into a new fragment.
     ///
     /// Returns [`None`] if all memory is in use, which ends when fragments are dropped.
-    pub(crate) fn copy(&mut self, bytes: &[u8]) -> Option<Fragment> {
-        let len = bytes.len();
+    pub(crate) fn copy(&mut self, bytes: &[u8], more: &[u8]) -> Option<Fragment> {
+        let len = bytes.len() + more.len();
         if self.make_room(len) {
             let page = self.ring.get(self.current)?;
-            let fragment = fill(page, self.used, bytes, true)?;
+            let fragment = fill(page, self.used, bytes, more, true)?;
             self.used += len;
             return Some(fragment);
         }
         if !is_shared(&self.spare) {
             self.spare_used = 0;
         }
-        let fragment = fill(&self.spare, self.spare_used, bytes, false)?;
+        let fragment = fill(&self.spare, self.spare_used, bytes, more, false)?;
         self.spare_used += len;
         Some(fragment)
     }
@@ -134,12 +145,23 @@ pub(crate) fn is_shared(page: &Page) -> bool {
     unsafe { bindings::page_count(page.as_ptr()) > 1 }
 }
 
-/// Writes `bytes` to `page` at `offset` and makes them a fragment, if they fit.
-fn fill(page: &Page, offset: usize, bytes: &[u8], spliceable: bool) -> Option<Fragment> {
+/// Writes `bytes`, and `more` behind them, to `page` at `offset` and makes them a fragment, if they
+/// fit.
+fn fill(
+    page: &Page,
+    offset: usize,
+    bytes: &[u8],
+    more: &[u8],
+    spliceable: bool,
+) -> Option<Fragment> {
     // SAFETY: `bytes` is valid for reads of its length, and `write_raw` checks the range in the
     // page. Nobody reads these bytes of the page: they have not been given out since all
     // references to the page were gone.
     unsafe { page.write_raw(bytes.as_ptr(), offset, bytes.len()) }.ok()?;
+    if !more.is_empty() {
+        // SAFETY: As above.
+        unsafe { page.write_raw(more.as_ptr(), offset + bytes.len(), more.len()) }.ok()?;
+    }
     // SAFETY: The page is valid.
     unsafe { bindings::get_page(page.as_ptr()) };
 
@@ -147,7 +169,7 @@ fn fill(page: &Page, offset: usize, bytes: &[u8], spliceable: bool) -> Option<Fr
     Some(Fragment {
         page: page.as_ptr(),
         offset: offset as u32,
-        len: bytes.len() as u32,
+        len: (bytes.len() + more.len()) as u32,
         spliceable,
     })
 }

@@ -11,6 +11,7 @@
 mod bindings;
 
 pub(crate) mod address;
+pub(crate) mod aead;
 pub(crate) mod attributes;
 pub(crate) mod barrier;
 pub(crate) mod bdev;
@@ -20,8 +21,10 @@ pub(crate) mod bio_set;
 pub(crate) mod block_status;
 pub(crate) mod boot;
 pub(crate) mod crc32c;
+pub(crate) mod crypto;
 pub(crate) mod disk;
 pub(crate) mod errno;
+pub(crate) mod file;
 pub(crate) mod fragment;
 pub(crate) mod genetlink;
 pub(crate) mod iovec;
@@ -33,4 +36,5 @@ pub(crate) mod mempool;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
 pub(crate) mod random;
+pub(crate) mod shash;
 pub(crate) mod socket;

@@ -10,19 +10,71 @@ use crate::{
         address::Address,
         namespace::Namespace, //
     },
+    crypto::keys::{
+        KeyPair,
+        PskChange, //
+    },
     proto::{
         geometry::Geometry,
+        secret::{
+            PublicKey,
+            Secret, //
+        },
+        suite::Suite,
         units::{
             SessionId,
             Stamp,
             Uuid, //
         }, //
+    },
+    wire::{
+        cipher::Ciphers,
+        digest::Method, //
     }, //
 };
 use kernel::{
     prelude::*,
-    str::CString, //
+    str::CString,
+    sync::Arc, //
 };
+
+/// What seals connections.
+pub(crate) struct Keys {
+    /// By which the server knows the storage.
+    pub(crate) own: Arc<KeyPair>,
+    /// By which the storage knows the server.
+    pub(crate) server: PublicKey,
+    /// What both have to know besides, if anything.
+    pub(crate) psk: Option<Arc<Secret>>,
+    /// The only cipher to be used, if not any will do.
+    pub(crate) suite: Option<Suite>,
+    /// The ciphers that may be used.
+    pub(crate) ciphers: Ciphers,
+}
+
+/// What to change of [`Keys`], or of there being none. [`None`] stays as it is.
+pub(crate) struct KeysChange {
+    /// By which the server knows the storage.
+    pub(crate) own: Option<Arc<KeyPair>>,
+    /// By which the storage knows the server.
+    pub(crate) server: Option<PublicKey>,
+    /// What both have to know besides.
+    pub(crate) psk: PskChange,
+    /// The only cipher to be used, or any.
+    pub(crate) suite: Option<Option<Suite>>,
+}
+
+/// What there is to know about [`Keys`].
+pub(crate) struct KeysInfo {
+    /// By which the server knows the storage.
+    pub(crate) public: PublicKey,
+    /// By which the storage knows the server.
+    pub(crate) server: PublicKey,
+    /// Whether both have to know something besides.
+    pub(crate) has_psk: bool,
+    /// The cipher that is used, or is to be used, if not any will do.
+    pub(crate) suite: Option<Suite>,
+}
 
 /// All that makes a new storage.
 pub(crate) struct StorageConfig {
@@ -44,6 +96,10 @@ pub(crate) struct StorageConfig {
     pub(crate) connections: u16,
     /// For how long requests may wait.
     pub(crate) policy: Policy,
+    /// The digest that data has to have on its way, if any.
+    pub(crate) digest: Option<Method>,
+    /// What is known of keys. Without any, connections are not sealed.
+    pub(crate) keys: KeysChange,
 }
 
 /// For how long requests wait, if not for ever.
@@ -144,6 +200,8 @@ pub(crate) struct StorageInfo {
     pub(crate) error: Option<CString>,
     /// What it has done.
     pub(crate) totals: Totals,
+    /// What connections are sealed with, if they are.
+    pub(crate) keys: Option<KeysInfo>,
     /// Requests that wait for the server's answer or to be sent.
     pub(crate) in_flight: u32,
 }

@@ -23,6 +23,8 @@ pub(crate) struct Counters {
     protocol_errors: Atomic<u64>,
     stale_replies: Atomic<u64>,
     lost_writes: Atomic<u64>,
+    digest_errors: Atomic<u64>,
+    seal_errors: Atomic<u64>,
 }
 
 /// What the counters said at some time.
@@ -54,6 +56,10 @@ pub(crate) struct Totals {
     pub(crate) stale_replies: u64,
     /// Restarts of the server that may have lost writes.
     pub(crate) lost_writes: u64,
+    /// Connections given up because data was damaged on its way.
+    pub(crate) digest_errors: u64,
+    /// Connections given up because what came was not authentic.
+    pub(crate) seal_errors: u64,
 }
 
 impl Counters {
@@ -76,6 +82,8 @@ impl Counters {
             protocol_errors: zero(),
             stale_replies: zero(),
             lost_writes: zero(),
+            digest_errors: zero(),
+            seal_errors: zero(),
         }
     }
 
@@ -128,6 +136,16 @@ impl Counters {
         self.lost_writes.fetch_add(1, Relaxed);
     }
 
+    /// Counts a connection that was given up because data was damaged on its way.
+    pub(crate) fn digest_error(&self) {
+        self.digest_errors.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a connection that was given up because what came was not authentic.
+    pub(crate) fn seal_error(&self) {
+        self.seal_errors.fetch_add(1, Relaxed);
+    }
+
     /// Returns what the counters say.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
@@ -144,6 +162,8 @@ impl Counters {
             protocol_errors: self.protocol_errors.load(Relaxed),
             stale_replies: self.stale_replies.load(Relaxed),
             lost_writes: self.lost_writes.load(Relaxed),
+            digest_errors: self.digest_errors.load(Relaxed),
+            seal_errors: self.seal_errors.load(Relaxed),
         }
     }
 }

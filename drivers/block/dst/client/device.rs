@@ -78,6 +78,8 @@ impl Storage {
             write_cache: geometry.has_volatile_cache(),
             fua: geometry.flags.contains(DiskFlags::FUA),
             rotational: geometry.flags.contains(DiskFlags::ROTATIONAL),
+            // What is written must not change between the digest and the network.
+            stable_writes: self.digest().is_some() || self.is_sealed(),
         };
         let disk = Disk::new(
             self.table,

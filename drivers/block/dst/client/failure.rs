@@ -2,12 +2,15 @@
 
 //! Why there is no connection.
 
+use super::handshake::Trouble;
 use crate::{
     abstractions::errno,
     control::Refusal,
     proto::{
         connection::Cause,
+        handshake::HandshakeError,
         negotiate::WelcomeFault,
+        noise::NoiseError,
         status::Status, //
     }, //
 };
@@ -15,6 +18,9 @@ use kernel::{
     prelude::*,
     str::CString, //
 };
+
+/// What people are told of a refusal that anybody can have sent.
+const UNPROVEN: &str = "(whoever says so has not shown its key)";
 
 /// Why a connection was lost or could not be made.
 pub(super) struct Failure {
@@ -54,15 +60,36 @@ impl Failure {
         Self::of(cause, known.then_some(detail))
     }
 
+    /// The handshake of a sealed connection has come to nothing because of `trouble`.
+    pub(super) fn handshake(trouble: Trouble) -> Self {
+        let text = match trouble {
+            Trouble::Error(error) => return Self::new(Cause::Lost, error),
+            // Who could read the first message has the key of the server.
+            Trouble::Handshake(HandshakeError::Noise(NoiseError::Forged)) => {
+                "the server's answer is not authentic: it has another preshared key, or none"
+            }
+            Trouble::Handshake(error) => error.text(),
+        };
+        let mut detail = KVec::new();
+        let known = detail
+            .extend_from_slice(text.as_bytes(), GFP_KERNEL)
+            .is_ok();
+
+        Self::of(Cause::Refused(Status::Denied), known.then_some(detail))
+    }
+
     /// Returns whether the server was reached, but waiting does not help.
     pub(super) fn is_refusal(&self) -> bool {
         match self.cause {
-            Cause::Refused(status) | Cause::Bye(status) => !status.is_transient(),
+            Cause::Refused(status) | Cause::Bye(status) | Cause::Barred(status) => {
+                !status.is_transient()
+            }
             Cause::Unacceptable => true,
             Cause::Unreachable
             | Cause::Silent
             | Cause::Lost
             | Cause::Protocol
+            | Cause::Damaged
             | Cause::Overdue
             | Cause::Moved => false,
         }
@@ -82,6 +109,12 @@ impl Failure {
             .and_then(|bytes| core::str::from_utf8(bytes).ok());
 
         match (detail, self.cause) {
+            (Some(detail), Cause::Barred(_)) if !detail.is_empty() => {
+                CString::try_from_fmt(fmt!("{detail} {UNPROVEN}"))
+            }
+            (_, cause @ Cause::Barred(_)) => {
+                CString::try_from_fmt(fmt!("{} {UNPROVEN}", cause.text()))
+            }
             (Some(detail), _) if !detail.is_empty() => CString::try_from_fmt(fmt!("{detail}")),
             (_, Cause::Unreachable) => match unreachable(self.error) {
                 Some(text) => CString::try_from_fmt(fmt!("{text}")),
@@ -104,7 +137,7 @@ impl Failure {
         };
 
         match self.cause {
-            Cause::Refused(_) | Cause::Bye(_) => {
+            Cause::Refused(_) | Cause::Bye(_) | Cause::Barred(_) => {
                 Refusal::new(self.error, fmt!("export {export}: {text}"))
             }
             _ => Refusal::new(self.error, fmt!("{text}")),
@@ -115,7 +148,7 @@ impl Failure {
 /// Returns the error that tells programs of `cause`.
 fn error(cause: Cause) -> Error {
     match cause {
-        Cause::Refused(status) | Cause::Bye(status) => match status {
+        Cause::Refused(status) | Cause::Bye(status) | Cause::Barred(status) => match status {
             Status::NoExport => ENOENT,
             Status::Denied => EACCES,
             Status::ReadOnly => EROFS,
@@ -134,6 +167,7 @@ fn error(cause: Cause) -> Error {
         Cause::Moved => errno::ECONNABORTED.into(),
         Cause::Lost => errno::ECONNRESET.into(),
         Cause::Protocol => errno::EPROTO.into(),
+        Cause::Damaged => EIO,
     }
 }
 

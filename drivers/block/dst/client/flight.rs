@@ -12,6 +12,7 @@ use super::{
 use crate::{
     abstractions::{
         bio::Bio,
+        iovec::Scatter,
         mempool::{
             Shared,
             Unique, //
@@ -24,7 +25,8 @@ use crate::{
             Handle,
             PageMask, //
         }, //
-    }, //
+    },
+    wire::inbox::Destination, //
 };
 
 /// Who has a piece of work.
@@ -108,6 +110,18 @@ pub(super) struct Data {
     pub(super) offset: usize,
     /// Length in bytes.
     pub(super) len: usize,
+}
+
+impl Destination for Data {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn scatter<'a>(&'a self, skip: usize, list: &mut Scatter<'a>) {
+        if let Some(bio) = self.request.bio() {
+            list.push_bio(bio, self.offset + skip, self.len.saturating_sub(skip));
+        }
+    }
 }
 
 /// What is over; dropping it ends bios, so no lock may be held then.

@@ -7,7 +7,6 @@ use super::{
     send::Sending, //
 };
 use crate::{
-    abstractions::crc32c::crc32c,
     proto::{
         attribute::Attributes,
         connection::{
@@ -16,7 +15,8 @@ use crate::{
         },
         frame::{
             Header,
-            HEADER_SIZE, //
+            JOINED_PAYLOAD,
+            RESPOND_PAYLOAD, //
         },
         geometry::Geometry,
         hello::{
@@ -31,40 +31,62 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Longest hello, header included: the fixed part and two names.
+/// Longest payload of a hello: the fixed part and three names.
 const HELLO_ROOM: usize = 512;
+
+/// The server's answer to a handshake.
+pub(super) struct Answer {
+    /// Its header.
+    pub(super) header: Header,
+    /// Its payload.
+    pub(super) payload: [u8; RESPOND_PAYLOAD as usize],
+}
+
+const _: () = assert!(RESPOND_PAYLOAD == JOINED_PAYLOAD);
+
+/// A hello, ready to be sent.
+pub(super) struct Greeting {
+    header: Header,
+    payload: KVec<u8>,
+}
 
 impl Connection {
     /// Puts what has to be said about the connection into the outbox. Returns false if that failed.
     pub(super) fn fill_control(&self, outbox: &mut Outbox<Sending>) -> bool {
-        let (hello, ping, pong, bye) = {
+        let (handshake, hello, ping, pong, bye) = {
             let mut control = self.control.lock();
+            let is_sealed = !control.shaking;
             (
-                control.hello.take(),
+                control.handshake.take(),
+                control.hello.take_if(|_| is_sealed),
                 core::mem::take(&mut control.ping),
                 control.pong.take(),
                 core::mem::take(&mut control.bye),
             )
         };
-        let frame = |header: Header| header.encode(crc32c);
-        let mut ok = true;
+        let mut ok = handshake.is_none_or(|frame| outbox.push_ready(frame.as_bytes()));
+        let mut push = |header: &Header, payload: &[u8]| {
+            ok &= outbox.push(header, payload, None).is_ok();
+        };
 
         if let Some(hello) = hello {
-            ok &= outbox.push(&hello, None).is_ok();
+            push(&hello.header, &hello.payload);
         }
         if ping {
             // The handle is repeated in the answer; nothing depends on it.
-            let header = Header::request(Opcode::Ping, Handle::NONE, self.stamp);
-            ok &= outbox.push(&frame(header), None).is_ok();
+            push(
+                &Header::request(Opcode::Ping, Handle::NONE, self.stamp),
+                &[],
+            );
         }
         if let Some(handle) = pong {
-            let status = Status::Ok;
-            let header = Header::answer(Opcode::Ping, handle, self.stamp, status);
-            ok &= outbox.push(&frame(header), None).is_ok();
+            push(
+                &Header::answer(Opcode::Ping, handle, self.stamp, Status::Ok),
+                &[],
+            );
         }
         if bye {
-            let header = Header::bye(self.stamp, Status::Ok, 0);
-            ok &= outbox.push(&frame(header), None).is_ok();
+            push(&Header::bye(self.stamp, Status::Ok, 0), &[]);
         }
         ok
     }
@@ -81,6 +103,9 @@ impl Connection {
     ) -> Result<(), &'static str> {
         if header.stamp != self.stamp {
             return Err("a frame of another connection");
+        }
+        if self.control.lock().shaking {
+            return self.shaken(header, payload);
         }
         match (header.opcode, header.reply) {
             (Opcode::Hello, true) => self.greeted(header, payload),
@@ -119,6 +144,31 @@ impl Connection {
         }
     }
 
+    /// Takes the answer to the handshake, or a goodbye in its place.
+    fn shaken(&self, header: &Header, payload: &[u8]) -> Result<(), &'static str> {
+        match (header.opcode, header.reply) {
+            (Opcode::Initiate | Opcode::Join, true) => {
+                let answer = Answer {
+                    header: *header,
+                    payload: *payload.first_chunk().ok_or("an impossible handshake")?,
+                };
+
+                if self.control.lock().answer.replace(answer).is_some() {
+                    return Err("a second answer to the handshake");
+                }
+                self.keeper.wake_up();
+                Ok(())
+            }
+            (Opcode::Bye, _) => {
+                let message = message(payload);
+                self.control.lock().message = message;
+                self.over(Cause::Barred(header.status));
+                Ok(())
+            }
+            _ => Err("something else than a handshake"),
+        }
+    }
+
     /// Takes the answer to the hello.
     fn greeted(&self, header: &Header, payload: &[u8]) -> Result<(), &'static str> {
         if self.is_live() || self.control.lock().welcome.is_some() {
@@ -139,22 +189,18 @@ impl Connection {
 }
 
 /// Writes the frame that begins a connection.
-pub(super) fn encode_hello(hello: &Hello<'_>) -> Result<KVec<u8>> {
-    let mut bytes = KVec::new();
+pub(super) fn encode_hello(hello: &Hello<'_>) -> Result<Greeting> {
+    let mut payload = KVec::from_elem(0, HELLO_ROOM, GFP_KERNEL)?;
+    let len = hello.encode(&mut payload).map_err(|_| EINVAL)?;
 
-    bytes.resize(HELLO_ROOM, 0, GFP_KERNEL)?;
-    let payload = bytes.get_mut(HEADER_SIZE..).ok_or(EINVAL)?;
-    let len = hello.encode(payload).map_err(|_| EINVAL)?;
-    let header = Header {
-        payload: u32::try_from(len)?,
-        ..Header::request(Opcode::Hello, Handle::NONE, hello.stamp)
-    };
-
-    for (to, from) in bytes.iter_mut().zip(header.encode(crc32c)) {
-        *to = from;
-    }
-    bytes.truncate(HEADER_SIZE + len);
-    Ok(bytes)
+    payload.truncate(len);
+    Ok(Greeting {
+        header: Header {
+            payload: u32::try_from(len)?,
+            ..Header::request(Opcode::Hello, Handle::NONE, hello.stamp)
+        },
+        payload,
+    })
 }
 
 /// Takes the message for people out of the attributes of a frame, without control characters.

@@ -10,41 +10,28 @@ use super::{
         Connection,
         News, //
     },
-    failure::Failure,
+    establish::{
+        Attempt,
+        LINGER_STEP_MS, //
+    },
     storage::Storage, //
 };
 use crate::{
     abstractions::{
-        address::Address,
         kthread::Current,
-        machine::NodeName,
         memory::NoIoScope,
-        random::random_bytes,
-        socket::Socket, //
+        random::random_bytes, //
     },
     proto::{
         backoff::Backoff,
-        connection::{
-            Cause,
-            State, //
-        },
+        connection::Cause,
         geometry::Geometry,
-        hello::{
-            Hello,
-            Welcome, //
-        },
         keepalive::{
             Action,
-            Keepalive,
-            HELLO_TIMEOUT_MS, //
-        },
-        negotiate::{
-            Expectation,
-            Features,
-            Versions, //
-        },
-        units::Stamp, //
-    }, //
+            Keepalive, //
+        }, //
+    },
+    wire::staging::Spares, //
 };
 use core::num::Wrapping;
 use kernel::{
@@ -59,9 +46,6 @@ use kernel::{
     }, //
 };
 
-/// Milliseconds after which a keeper looks again whether the network has let go of memory.
-const LINGER_STEP_MS: u32 = 2;
-
 /// Milliseconds that a connection that is not wanted any more gets to complete its requests, and
 /// the network to let go of their memory.
 const LINGER_MAX_MS: i64 = 2_000;
@@ -70,16 +54,18 @@ const LINGER_MAX_MS: i64 = 2_000;
 const REST_MS: u32 = 1_000;
 
 /// What a keeper remembers from one connection to the next.
-struct Keeper<'a> {
-    storage: &'a Arc<Storage>,
-    current: &'a Current,
+pub(super) struct Keeper<'a> {
+    pub(super) storage: &'a Arc<Storage>,
+    pub(super) current: &'a Current,
     /// The number of the connection.
-    number: u16,
+    pub(super) number: u16,
     backoff: Backoff,
     /// Which address is tried next. Connections begin with different ones.
-    next: Wrapping<usize>,
+    pub(super) next: Wrapping<usize>,
     /// It had a connection.
-    experienced: bool,
+    pub(super) experienced: bool,
+    /// Memory that the last connection has left for the next one.
+    pub(super) spares: Spares,
 }
 
 /// Keeps the connection `number` of `storage` until the thread has to stop.
@@ -92,17 +78,18 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
         backoff: Backoff::new(),
         next: Wrapping(number.into()),
         experienced: false,
+        spares: Spares::new(),
     };
 
     while !current.should_stop() {
         let seen = storage.changes();
         // It is another thread that begins a new epoch, or the server does not want so many.
-        let Some(stamp) = keeper.begin() else {
+        let Some(attempt) = keeper.begin() else {
             keeper.sleep(REST_MS, || storage.changes() != seen);
             continue;
         };
 
-        match keeper.establish(stamp) {
+        match keeper.establish(&attempt) {
             Ok((connection, interval)) => {
                 keeper.backoff.reset();
                 let why = keeper.supervise(&connection, interval);
@@ -116,9 +103,19 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
 }
 
 impl Keeper<'_> {
-    /// Returns the stamp of the next connection, or [`None`] if others have to come first.
-    fn begin(&self) -> Option<Stamp> {
-        self.storage.session.lock().begin(self.number)
+    /// Returns what the next connection begins with, or [`None`] if others have to come first.
+    fn begin(&self) -> Option<Attempt> {
+        let mut shared = self.storage.session.lock();
+        let stamp = shared.begin(self.number)?;
+
+        Some(Attempt {
+            // It is not exchanged as long as the session is locked.
+            route: self.storage.route(),
+            session: shared.session.id(),
+            stamp,
+            known: shared.known,
+            common: shared.common(),
+        })
     }
 
     /// Sleeps for as long as the next attempt should be put off.
@@ -129,14 +126,14 @@ impl Keeper<'_> {
         if wait > 0 {
             let moves = self.storage.moves();
 
-            // Other addresses are worth an attempt at once.
+            // Another way is worth an attempt at once.
             self.sleep(wait, || self.storage.moves() != moves);
         }
     }
 
     /// Sleeps for up to `ms` milliseconds until `ready`, or until the thread has to stop, and does
     /// meanwhile what has to be done every now and then. `ready` must not sleep.
-    fn sleep(&self, ms: u32, ready: impl Fn() -> bool) {
+    pub(super) fn sleep(&self, ms: u32, ready: impl Fn() -> bool) {
         let storage = self.storage;
         let begun = Instant::<Monotonic>::now();
 
@@ -166,178 +163,6 @@ impl Keeper<'_> {
         }
     }
 
-    /// Makes a connection with `stamp` over which requests can flow. Returns it and its keepalive
-    /// interval.
-    fn establish(&mut self, stamp: Stamp) -> Result<(Arc<Connection>, u32), Failure> {
-        let storage = self.storage;
-        let addresses = storage.addresses();
-        let index = self.next.0.checked_rem(addresses.len()).unwrap_or(0);
-        let result = match addresses.get(index) {
-            Some(address) => self.greet(stamp, &addresses, address),
-            None => Err(Failure::new(Cause::Unreachable, EINVAL)),
-        };
-
-        if result.is_err() {
-            self.next += 1;
-            storage.session.lock().session.failed(stamp);
-            storage.wake_keepers();
-        }
-        result
-    }
-
-    /// Connects to `address`, one of `addresses`, and takes the connection into service if the
-    /// server's answer is acceptable.
-    fn greet(
-        &mut self,
-        stamp: Stamp,
-        addresses: &Arc<KVec<Address>>,
-        address: &Address,
-    ) -> Result<(Arc<Connection>, u32), Failure> {
-        let storage = self.storage;
-        let unreachable = |error| Failure::new(Cause::Unreachable, error);
-        let machine = NodeName::get();
-        let (session, known) = {
-            let shared = storage.session.lock();
-
-            (shared.session.id(), shared.known)
-        };
-        let hello = Hello {
-            versions: Versions::OURS,
-            write: !storage.read_only(),
-            features: Features::NONE,
-            session,
-            uuid: known.map_or(storage.expected_uuid(), |known| known.uuid),
-            stamp,
-            connection: self.number,
-            connections: storage.connections().max(self.number + 1),
-            export: storage.export(),
-            client: Some(machine.as_str()).filter(|name| !name.is_empty()),
-        };
-
-        storage.trying(address, session, stamp);
-
-        let socket = Socket::connect(storage.net(), address).map_err(unreachable)?;
-        let connection =
-            Connection::new(storage, storage.threads(), socket, &hello).map_err(unreachable)?;
-
-        match self.await_welcome(&connection).and_then(|welcome| {
-            self.accept(&connection, &hello, &welcome, addresses)
-                .map(|()| welcome.keepalive_ms)
-        }) {
-            Ok(interval) => Ok((connection, interval)),
-            Err(failure) => {
-                // It has carried no data, so nothing has to be let go of.
-                connection.close();
-                Err(failure)
-            }
-        }
-    }
-
-    /// Waits for the answer to the hello, however long the server says that it has to drain.
-    fn await_welcome(&self, connection: &Connection) -> Result<Welcome, Failure> {
-        loop {
-            match connection.news() {
-                News::Welcome(welcome) => return Ok(welcome),
-                News::Over(cause) => return Err(connection.failure(cause)),
-                News::Geometry(_) | News::None => (),
-            }
-            if self.current.should_stop() {
-                return Err(Failure::new(Cause::Lost, EINTR));
-            }
-            let silent = connection
-                .now()
-                .saturating_sub(connection.silence().last_rx);
-            let Some(left) = u64::from(HELLO_TIMEOUT_MS).checked_sub(silent) else {
-                return Err(Failure::of(Cause::Silent, None));
-            };
-            if let State::Draining { left } = connection.state() {
-                self.storage.draining(left);
-            }
-            let draining = connection.state();
-            self.sleep(u32::try_from(left).unwrap_or(HELLO_TIMEOUT_MS) + 1, || {
-                connection.has_news() || connection.state() != draining
-            });
-        }
-    }
-
-    /// Takes `connection` into service: the server has said that nothing of the past that it has to
-    /// do with is being worked on any more.
-    fn accept(
-        &mut self,
-        connection: &Arc<Connection>,
-        hello: &Hello<'_>,
-        welcome: &Welcome,
-        addresses: &Arc<KVec<Address>>,
-    ) -> Result<(), Failure> {
-        let storage = self.storage;
-        let lost = || Failure::of(Cause::Lost, None);
-        let (known, alone) = {
-            let shared = storage.session.lock();
-
-            (shared.known, !shared.session.is_up())
-        };
-        let accepted = Expectation {
-            hello: *hello,
-            required: Features::NONE,
-            known,
-        }
-        .check(welcome)
-        .map_err(Failure::unacceptable)?;
-
-        if accepted.restarted && !alone {
-            // The others lead to a server that is no more, and have not noticed it yet.
-            storage.give_up_connections(Cause::Lost);
-            return Err(lost());
-        }
-        self.await_release(if alone { None } else { Some(self.number) })?;
-
-        let resend = {
-            let mut shared = storage.session.lock();
-
-            if !Arc::ptr_eq(addresses, &storage.addresses()) {
-                return Err(Failure::of(Cause::Moved, None));
-            }
-            let resend = shared.welcomed(hello.stamp).ok_or_else(lost)?;
-
-            if !connection.accept() {
-                // It broke meanwhile, so it counts as one that was live.
-                shared.session.lost(hello.stamp);
-                return Err(lost());
-            }
-            if accepted.lost_writes {
-                storage.restarted();
-            }
-            shared.learn(welcome);
-            resend
-        };
-
-        if core::mem::replace(&mut self.experienced, true) {
-            storage.counters.reconnected();
-        }
-        storage.connected(connection, welcome, resend, known.is_none());
-        if accepted.grown {
-            storage.resized(welcome.geometry);
-        }
-        Ok(())
-    }
-
-    /// Waits until the network does not send any more from memory that was given to the connection
-    /// `number`, or to any: it may end now, or be sent from by other connections.
-    fn await_release(&self, number: Option<u16>) -> Result<(), Failure> {
-        let storage = self.storage;
-
-        loop {
-            storage.let_go(None);
-            if !storage.is_lingering(number) {
-                return Ok(());
-            }
-            if self.current.should_stop() {
-                return Err(Failure::new(Cause::Lost, EINTR));
-            }
-            self.sleep(LINGER_STEP_MS, || false);
-        }
-    }
-
     /// Watches over a live connection; returns why it has to be closed, or [`None`] if the thread
     /// has to stop.
     fn supervise(&mut self, connection: &Connection, interval: u32) -> Option<Cause> {
@@ -353,7 +178,7 @@ impl Keeper<'_> {
                     self.learn(geometry);
                     continue;
                 }
-                News::Welcome(_) | News::None => (),
+                News::Answer(_) | News::Welcome(_) | News::None => (),
             }
             let now = connection.now();
             let wait = match keepalive.check(now, connection.silence()) {
@@ -403,7 +228,7 @@ impl Keeper<'_> {
             Some(cause) => storage.failed(connection.failure(cause), false),
             None => connection.bye(),
         }
-        connection.close();
+        connection.close(&mut self.spares);
         storage.closed(connection);
         if self.current.should_stop() {
             self.leave();

@@ -11,6 +11,7 @@ use super::{
     }, //
 };
 use crate::{
+    abstractions::aead::TAG_SIZE,
     proto::{
         connection::Cause,
         frame::{
@@ -24,7 +25,15 @@ use crate::{
     },
     wire::{
         fault::Fault,
-        inbox::Inbox, //
+        inbox::{
+            Arrived,
+            Inbox, //
+        },
+        protection::{
+            Incoming,
+            Memory, //
+        },
+        staging::Staging, //
     }, //
 };
 use kernel::prelude::*;
@@ -53,6 +62,8 @@ enum Expect {
     },
     /// So many bytes that nobody wants.
     Waste(usize),
+    /// What can only be opened when the keeper has seen to it.
+    Sealed,
 }
 
 /// What has been received so far.
@@ -86,7 +97,7 @@ impl Receiver {
     pub(super) fn new() -> Result<Self> {
         let mut control = KVec::new();
 
-        control.resize(MAX_CONTROL_PAYLOAD as usize, 0, GFP_KERNEL)?;
+        control.resize(MAX_CONTROL_PAYLOAD as usize + TAG_SIZE, 0, GFP_KERNEL)?;
         Ok(Self {
             inbox: Inbox::new()?,
             expect: Expect::Header,
@@ -95,9 +106,22 @@ impl Receiver {
         })
     }
 
-    /// Forgets what is expected, and whose memory it was to go to.
-    pub(super) fn forget(&mut self) {
+    /// Expects frames that are protected by `protection`; see [`Inbox::protect`].
+    pub(super) fn protect(&mut self, protection: Incoming, memory: Memory) {
+        self.inbox.protect(protection, memory);
+    }
+
+    /// Goes on with frames that are sealed.
+    pub(super) fn resume(&mut self, protection: Incoming, memory: Memory) {
+        self.inbox.protect(protection, memory);
         self.expect = Expect::Header;
+    }
+
+    /// Forgets what is expected, and whose memory it was to go to; returns memory that another
+    /// connection can use.
+    pub(super) fn forget(&mut self) -> Option<Staging> {
+        self.expect = Expect::Header;
+        self.inbox.take_staging()
     }
 }
 
@@ -129,6 +153,9 @@ impl Connection {
             Err(Wrong::Fault(Fault::Socket(error))) => self.broken(error),
             Err(Wrong::Fault(Fault::Closed)) => self.over(Cause::Lost),
             Err(Wrong::Fault(Fault::Frame(error))) => self.protocol(error.text()),
+            Err(Wrong::Fault(Fault::NoRoom)) => self.protocol("more data than asked for"),
+            Err(Wrong::Fault(Fault::Digest)) => self.damaged(),
+            Err(Wrong::Fault(Fault::Seal)) => self.forged(),
             Err(Wrong::Protocol(text)) => self.protocol(text),
         }
     }
@@ -176,24 +203,22 @@ impl Connection {
                     return Ok(None);
                 };
                 self.note_rx();
-                self.header(header, ended)?
+                self.header(header, inbox, ended)?
             }
             Expect::Control { header, have } => {
                 let wanted = header.payload as usize;
-                let rest = control.get_mut(*have..wanted).unwrap_or_default();
 
-                if !rest.is_empty() {
-                    let Some(len) = inbox.bytes(&self.socket, rest)? else {
-                        return Ok(None);
-                    };
-                    *have += len;
-                }
-                if *have < wanted {
-                    return Ok(Some(0));
+                match inbox.payload(&self.socket, control, wanted, have)? {
+                    Some(true) => (),
+                    Some(false) => return Ok(Some(0)),
+                    None => return Ok(None),
                 }
                 self.control_frame(header, control.get(..wanted).unwrap_or_default())
                     .map_err(Wrong::Protocol)?;
-                Expect::Header
+                match header.opcode {
+                    Opcode::Initiate | Opcode::Join => Expect::Sealed,
+                    _ => Expect::Header,
+                }
             }
             Expect::Data {
                 handle,
@@ -201,30 +226,19 @@ impl Connection {
                 data,
                 have,
             } => {
-                let Some(bio) = data.request.bio() else {
-                    return Err(Wrong::Protocol("data of nothing"));
-                };
-                let mut room = false;
-                let len = inbox.data(&self.socket, |list| {
-                    list.push_bio(bio, data.offset + *have, data.len - *have);
-                    room = list.bytes() > 0;
-                })?;
-                if !room {
-                    return Err(Wrong::Protocol("more data than asked for"));
-                }
-                let Some(len) = len else {
+                let Some(arrived) = inbox.data(&self.socket, data, have)? else {
                     return Ok(None);
                 };
                 self.note_rx();
-                *have += len;
-                bytes = len;
-                if *have < data.len {
-                    return Ok(Some(bytes));
-                }
+                bytes = match arrived {
+                    Arrived::All(len) => len,
+                    Arrived::Part(len) => return Ok(Some(len)),
+                };
                 // The bio ends when the data's share of the request is gone, too.
                 ended.push(self.storage.queue.lock().received(*handle, extent));
                 Expect::Header
             }
+            Expect::Sealed => return Ok(None),
             Expect::Waste(left) => {
                 let Some(len) = inbox.skip(&self.socket, *left)? else {
                     return Ok(None);
@@ -239,31 +253,47 @@ impl Connection {
     }
 
     /// Finds out what follows `header`.
-    fn header(&self, header: Header, ended: &mut Ended) -> Result<Expect, Wrong> {
+    fn header(
+        &self,
+        header: Header,
+        inbox: &mut Inbox,
+        ended: &mut Ended,
+    ) -> Result<Expect, Wrong> {
         match header.opcode {
             Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => {
                 Ok(Expect::Control { header, have: 0 })
+            }
+            Opcode::Initiate | Opcode::Join if self.control.lock().shaking => {
+                Ok(Expect::Control { header, have: 0 })
+            }
+            Opcode::Initiate | Opcode::Join | Opcode::Rekey => {
+                Err(Wrong::Protocol("a frame of sealed connections"))
             }
             Opcode::Read
             | Opcode::Write
             | Opcode::Flush
             | Opcode::Discard
-            | Opcode::WriteZeroes => self.reply(&header, ended),
+            | Opcode::WriteZeroes => self.reply(&header, inbox, ended),
         }
     }
 
     /// Does what `header`, that of a reply to a request, says.
-    fn reply(&self, header: &Header, ended: &mut Ended) -> Result<Expect, Wrong> {
+    fn reply(
+        &self,
+        header: &Header,
+        inbox: &mut Inbox,
+        ended: &mut Ended,
+    ) -> Result<Expect, Wrong> {
         if !self.is_live() {
             return Err(Wrong::Protocol("a reply before the welcome"));
         }
-        let waste = match header.payload as usize {
+        let waste = |inbox: &mut Inbox| match inbox.waste(header.payload as usize) {
             0 => Expect::Header,
             left => Expect::Waste(left),
         };
         if header.stamp != self.stamp {
             self.storage.counters.stale_reply();
-            return Ok(waste);
+            return Ok(waste(inbox));
         }
         let reply = Reply::try_from(header).map_err(|_| Wrong::Protocol("not a reply"))?;
         let answer = self.storage.queue.lock().answer(self.number, &reply);
@@ -271,7 +301,7 @@ impl Connection {
         match (answer, reply.extent) {
             (Answer::Done(over), _) => {
                 ended.push(over);
-                Ok(waste)
+                Ok(waste(inbox))
             }
             (Answer::Receive(data), Some(extent)) => Ok(Expect::Data {
                 handle: reply.handle,
@@ -282,7 +312,7 @@ impl Connection {
             (Answer::Receive(_), None) => Err(Wrong::Protocol("data of nothing")),
             (Answer::Stale, _) => {
                 self.storage.counters.stale_reply();
-                Ok(waste)
+                Ok(waste(inbox))
             }
             (Answer::Wrong(text), _) => Err(Wrong::Protocol(text)),
         }

@@ -14,9 +14,9 @@ use super::{
     }, //
 };
 use crate::{
-    abstractions::{
-        crc32c::crc32c,
-        iovec::Gather, //
+    abstractions::iovec::{
+        Gather,
+        Scatter, //
     },
     proto::{
         connection::Cause,
@@ -51,6 +51,11 @@ impl Body for Sending {
             Some(bio) => list.push_bio(bio, data.offset + skip, data.len.saturating_sub(skip)),
             None => false,
         }
+    }
+
+    fn scatter<'a>(&'a self, _list: &mut Scatter<'a>) -> bool {
+        // It belongs to whoever writes it.
+        false
     }
 }
 
@@ -122,12 +127,14 @@ impl Connection {
             data,
             resent,
         } = outgoing;
-        let header = ask.header(handle, self.stamp).encode(crc32c);
+        let header = ask.header(handle, self.stamp);
 
         if resent > 0 {
             self.storage.counters.resent(resent);
         }
-        outbox.push(&header, Some(Sending { handle, data })).is_ok()
+        outbox
+            .push(&header, &[], Some(Sending { handle, data }))
+            .is_ok()
     }
 
     /// Notes that all of a frame is with the socket.

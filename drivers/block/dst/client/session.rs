@@ -2,6 +2,7 @@
 
 //! What the connections of a storage have in common: one session with one export.
 
+use super::handshake::Common;
 use crate::{
     abstractions::random::random_bytes,
     proto::{
@@ -22,6 +23,7 @@ use crate::{
         }, //
     }, //
 };
+use kernel::sync::Arc;
 
 /// The session of a storage.
 pub(super) struct Shared {
@@ -31,10 +33,14 @@ pub(super) struct Shared {
     pub(super) known: Option<Known>,
     /// All connections have to end before one begins.
     renewing: bool,
+    /// The next connection begins another session.
+    renaming: bool,
     /// How many connections the server accepts.
     allowed: u16,
     /// The last generation of each connection.
     generations: [Generation; MAX_CONNECTIONS as usize],
+    /// What further sealed connections can make use of.
+    common: Option<Arc<Common>>,
 }
 
 impl Shared {
@@ -44,8 +50,10 @@ impl Shared {
             session: Session::new(SessionId(random_bytes())),
             known: None,
             renewing: false,
+            renaming: false,
             allowed: 1,
             generations: [Generation::default(); MAX_CONNECTIONS as usize],
+            common: None,
         }
     }
 
@@ -58,6 +66,9 @@ impl Shared {
         self.renewing &= self.session.is_up();
         if number >= self.allowed || self.renewing {
             return None;
+        }
+        if self.renaming && self.session.rename(SessionId(random_bytes())) {
+            self.renaming = false;
         }
         let last = self.generations.get_mut(usize::from(number))?;
 
@@ -86,6 +97,12 @@ impl Shared {
         self.renewing = self.session.is_up();
     }
 
+    /// Has the next connection begin another session, as soon as all others have ended.
+    pub(super) fn rename(&mut self) {
+        self.renew();
+        self.renaming = true;
+    }
+
     /// Notes that the hello of `stamp` was welcomed; returns what may be sent again, or [`None`] if
     /// that comes too late.
     pub(super) fn welcomed(&mut self, stamp: Stamp) -> Option<Resend> {
@@ -93,6 +110,21 @@ impl Shared {
             true => None,
             false => self.session.welcomed(stamp).ok(),
         }
+    }
+
+    /// Returns what a handshake has left behind for further connections.
+    pub(super) fn common(&self) -> Option<Arc<Common>> {
+        self.common.clone()
+    }
+
+    /// Keeps what a handshake has left behind: the server has shown that it has it, too.
+    pub(super) fn keep(&mut self, common: Arc<Common>) {
+        self.common = Some(common);
+    }
+
+    /// Forgets what a handshake has left behind: the server does not have it any more, or says so.
+    pub(super) fn forget(&mut self, common: &Arc<Common>) {
+        self.common.take_if(|kept| Arc::ptr_eq(kept, common));
     }
 
     /// Takes note of a welcome that was accepted.

@@ -8,7 +8,10 @@
 
 use core::fmt;
 
-use super::name;
+use super::{
+    digest,
+    name, //
+};
 
 /// Bit of the type that says: refuse the whole if this attribute is unknown.
 pub const CRITICAL: u16 = 0x8000;
@@ -28,6 +31,8 @@ const EXPORT: u16 = 1;
 const CLIENT: u16 = 2;
 /// Type of a message for people.
 const MESSAGE: u16 = 3;
+/// Type of the name of a digest, sent as critical.
+const DIGEST: u16 = 4;
 
 /// The known attributes of one payload, each at most once.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -38,6 +43,8 @@ pub struct Attributes<'a> {
     pub client: Option<&'a str>,
     /// Message for people. Print it as [`Printable`] only.
     pub message: Option<&'a str>,
+    /// Name of the digest that the client wants, valid by [`super::digest::is_name`].
+    pub digest: Option<&'a str>,
 }
 
 /// Why attributes were refused.
@@ -100,6 +107,7 @@ impl<'a> Attributes<'a> {
                 EXPORT => &mut found.export,
                 CLIENT => &mut found.client,
                 MESSAGE => &mut found.message,
+                DIGEST => &mut found.digest,
                 _ if number & CRITICAL != 0 => return Err(AttributeError::Critical(kind)),
                 _ => continue,
             };
@@ -131,6 +139,9 @@ impl<'a> Attributes<'a> {
         if let Some(text) = self.message {
             builder.put(MESSAGE, cut(text, MAX_MESSAGE))?;
         }
+        if let Some(name) = self.digest {
+            builder.put(DIGEST | CRITICAL, name)?;
+        }
         Ok(builder.len)
     }
 }
@@ -139,6 +150,11 @@ impl<'a> Attributes<'a> {
 fn check(kind: u16, value: &[u8]) -> Option<&str> {
     let max = match kind {
         EXPORT => return name::export(value).ok(),
+        DIGEST => {
+            return core::str::from_utf8(value)
+                .ok()
+                .filter(|name| digest::is_name(name));
+        }
         CLIENT => MAX_CLIENT,
         _ => MAX_MESSAGE,
     };

@@ -57,12 +57,16 @@ pub enum Cause {
     Lost,
     /// The peer broke the rules of the protocol.
     Protocol,
+    /// Data was not what the peer had sent.
+    Damaged,
     /// A request was not answered for longer than the administrator wants to wait.
     Overdue,
     /// The storage goes on at another address, or with other connections.
     Moved,
     /// The server said goodbye.
     Bye(Status),
+    /// Somebody said goodbye in place of a handshake. Whether it was the server is not known.
+    Barred(Status),
 }
 
 impl Cause {
@@ -70,11 +74,12 @@ impl Cause {
     pub fn text(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
-            Self::Refused(status) | Self::Bye(status) => status.text(),
+            Self::Refused(status) | Self::Bye(status) | Self::Barred(status) => status.text(),
             Self::Unacceptable => "the server offers something else than before",
             Self::Silent => "the peer is silent",
             Self::Lost => "connection lost",
             Self::Protocol => "protocol error",
+            Self::Damaged => "data was damaged on its way",
             Self::Overdue => "requests were not answered in time",
             Self::Moved => "moved to another address",
         }

@@ -50,6 +50,18 @@ pub const HEADER_SIZE: usize = 48;
 /// Bytes of payload that a frame of attributes may have (HELLO, WELCOME, BYE, EVENT).
 pub const MAX_CONTROL_PAYLOAD: u32 = 4096;
 
+/// Bytes of payload that an INITIATE may have: 1 to 63 are the name of the export.
+pub const INITIATE_PAYLOAD: core::ops::RangeInclusive<u32> = 122..=184;
+
+/// Bytes of payload that a RESPOND has.
+pub const RESPOND_PAYLOAD: u32 = 52;
+
+/// Bytes of payload that a JOIN has.
+pub const JOIN_PAYLOAD: u32 = 72;
+
+/// Bytes of payload that a JOINED has.
+pub const JOINED_PAYLOAD: u32 = 52;
+
 /// Bytes of payload that any frame may have.
 pub const MAX_PAYLOAD: u32 = MAX_FRAME_SECTORS * SECTOR_SIZE;
 
@@ -282,7 +294,7 @@ impl Header {
             return Err(DecodeError::Flags(self.flags.bits()));
         }
 
-        if !self.status.is_ok() && !self.reply && opcode != Opcode::Bye {
+        if !self.status.is_ok() && !self.may_fail() {
             return Err(DecodeError::Status(self.status.number()));
         }
         if !self.reserved_is_zero() {
@@ -294,10 +306,33 @@ impl Header {
         }
     }
 
+    /// Whether another status than OK can be there. The handshake is refused with a BYE.
+    fn may_fail(&self) -> bool {
+        match self.opcode {
+            Opcode::Bye => true,
+            Opcode::Initiate | Opcode::Join => false,
+            Opcode::Hello
+            | Opcode::Draining
+            | Opcode::Ping
+            | Opcode::Event
+            | Opcode::Rekey
+            | Opcode::Read
+            | Opcode::Write
+            | Opcode::Flush
+            | Opcode::Discard
+            | Opcode::WriteZeroes => self.reply,
+        }
+    }
+
     /// Whether the fields that this operation does not use are zero.
     fn reserved_is_zero(&self) -> bool {
         let (handle, credits, sector, sectors) = match self.opcode {
-            Opcode::Hello | Opcode::Bye | Opcode::Event => (false, false, false, false),
+            Opcode::Hello
+            | Opcode::Bye
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => (false, false, false, false),
             Opcode::Draining => (false, false, false, true),
             Opcode::Ping => (true, false, false, false),
             Opcode::Flush => (true, self.reply, false, false),
@@ -316,12 +351,17 @@ impl Header {
     fn payload_fits(&self) -> bool {
         match self.opcode {
             Opcode::Hello | Opcode::Bye | Opcode::Event => self.payload <= MAX_CONTROL_PAYLOAD,
+            Opcode::Initiate if !self.reply => INITIATE_PAYLOAD.contains(&self.payload),
+            Opcode::Initiate => self.payload == RESPOND_PAYLOAD,
+            Opcode::Join if !self.reply => self.payload == JOIN_PAYLOAD,
+            Opcode::Join => self.payload == JOINED_PAYLOAD,
             Opcode::Write if !self.reply => self.carries_its_sectors(),
             Opcode::Read if self.reply && self.status.is_ok() => self.carries_its_sectors(),
             Opcode::Read
             | Opcode::Write
             | Opcode::Draining
             | Opcode::Ping
+            | Opcode::Rekey
             | Opcode::Flush
             | Opcode::Discard
             | Opcode::WriteZeroes => self.payload == 0,

@@ -166,6 +166,8 @@ pub struct Hello<'a> {
     /// Name of the client's machine, if it tells. Print it as
     /// [`Printable`](super::attribute::Printable) only.
     pub client: Option<&'a str>,
+    /// Name of the digest that payloads have to have, if any.
+    pub digest: Option<&'a str>,
 }
 
 impl<'a> Hello<'a> {
@@ -196,6 +198,7 @@ impl<'a> Hello<'a> {
             export: Some(self.export),
             client: self.client,
             message: None,
+            digest: self.digest,
         };
 
         write(raw.as_bytes(), &attributes, buffer)
@@ -230,6 +233,7 @@ impl<'a> Hello<'a> {
             connections: raw.connections.get(),
             export: attributes.export.ok_or(HelloError::NoExport)?,
             client: attributes.client,
+            digest: attributes.digest,
         })
     }
 }

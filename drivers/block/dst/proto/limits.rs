@@ -109,7 +109,14 @@ pub fn cost(header: &Header) -> Option<u32> {
             Some(extent.map_or(1, |extent| extent.pages().min(MAX_RUN_PAGES)))
         }
         Opcode::Flush | Opcode::Discard | Opcode::WriteZeroes => Some(1),
-        Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => None,
+        Opcode::Hello
+        | Opcode::Draining
+        | Opcode::Ping
+        | Opcode::Bye
+        | Opcode::Event
+        | Opcode::Initiate
+        | Opcode::Join
+        | Opcode::Rekey => None,
     }
 }
 
@@ -176,7 +183,10 @@ pub fn check(
         | Opcode::Draining
         | Opcode::Ping
         | Opcode::Bye
-        | Opcode::Event => Err(Violation::NotARequest),
+        | Opcode::Event
+        | Opcode::Initiate
+        | Opcode::Join
+        | Opcode::Rekey => Err(Violation::NotARequest),
     }
 }
 
@@ -192,7 +202,10 @@ fn longest(opcode: Opcode, geometry: &Geometry) -> Result<Sectors, Violation> {
         | Opcode::Draining
         | Opcode::Ping
         | Opcode::Bye
-        | Opcode::Event => geometry.max_frame_sectors,
+        | Opcode::Event
+        | Opcode::Initiate
+        | Opcode::Join
+        | Opcode::Rekey => geometry.max_frame_sectors,
     };
 
     match max.is_zero() {

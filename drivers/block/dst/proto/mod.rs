@@ -13,14 +13,17 @@
 //! [`Documentation/block/dst/protocol.rst`]: srctree/Documentation/block/dst/protocol.rst
 
 pub mod access;
+pub mod admission;
 pub mod attribute;
 pub mod backoff;
 pub mod connection;
 pub mod credits;
+pub mod digest;
 pub mod durability;
 pub mod fence;
 pub mod frame;
 pub mod geometry;
+pub mod handshake;
 pub mod hello;
 pub mod inflight;
 pub mod job;
@@ -28,11 +31,14 @@ pub mod keepalive;
 pub mod limits;
 pub mod name;
 pub mod negotiate;
+pub mod noise;
 pub mod opcode;
 pub mod pages;
 pub mod request;
 pub mod ring;
 pub mod run;
+pub mod secret;
 pub mod session;
 pub mod status;
+pub mod suite;
 pub mod units;

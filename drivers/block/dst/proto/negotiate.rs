@@ -4,6 +4,10 @@
 
 use core::fmt;
 
+use super::digest::{
+    Digest,
+    Digests, //
+};
 use super::geometry::{
     DiskFlags,
     Geometry, //
@@ -65,6 +69,12 @@ impl Features {
     /// None.
     pub const NONE: Self = Self(0);
 
+    /// Payloads are followed by a digest.
+    pub const DIGEST: Self = Self(1);
+
+    /// All frames of the connection are sealed.
+    pub const SEALED: Self = Self(2);
+
     /// The features with these numbers, known or not.
     #[inline]
     pub const fn from_bits(bits: u64) -> Self {
@@ -83,6 +93,13 @@ impl Features {
         Self(self.0 & other.0)
     }
 
+    /// The features of either set.
+    #[inline]
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether every feature of `other` is in the set.
     #[inline]
     pub const fn contains(self, other: Self) -> bool {
@@ -95,7 +112,8 @@ impl Features {
 pub struct Terms {
     /// Versions that it speaks.
     pub versions: Versions,
-    /// Features that it is willing to use.
+    /// Features that it is willing to use, but [`Features::DIGEST`], which follows from
+    /// [`Self::digests`].
     pub features: Features,
     /// Features that it insists on.
     pub required: Features,
@@ -105,6 +123,8 @@ pub struct Terms {
     pub read_only: bool,
     /// Connections that a session may have.
     pub max_connections: u16,
+    /// Digests that it can compute.
+    pub digests: Digests,
 }
 
 /// What a server and a client have agreed on.
@@ -114,6 +134,8 @@ pub struct Agreement {
     pub version: u16,
     /// The features.
     pub features: Features,
+    /// What follows each payload, if anything: then the features have [`Features::DIGEST`].
+    pub digest: Option<Digest>,
 }
 
 /// Why a server does not take a client.
@@ -133,6 +155,10 @@ pub enum HelloFault {
     Connections,
     /// The epoch or the generation is zero.
     Stamp,
+    /// The client wants a digest that the server does not have.
+    Digest,
+    /// The client names a digest, but does not offer the feature.
+    DigestFeature,
 }
 
 impl HelloFault {
@@ -140,10 +166,10 @@ impl HelloFault {
     pub fn status(self) -> Status {
         match self {
             Self::Version => Status::Version,
-            Self::Feature => Status::Feature,
+            Self::Feature | Self::Digest => Status::Feature,
             Self::Identity => Status::Identity,
             Self::ReadOnly => Status::ReadOnly,
-            Self::Connection | Self::Stamp => Status::Invalid,
+            Self::Connection | Self::Stamp | Self::DigestFeature => Status::Invalid,
             Self::Connections => Status::Resource,
         }
     }
@@ -158,6 +184,8 @@ impl HelloFault {
             Self::Connection => "impossible connection number",
             Self::Connections => "too many connections",
             Self::Stamp => "epoch or generation is zero",
+            Self::Digest => "the server does not have this digest",
+            Self::DigestFeature => "a digest is named, but not offered",
         }
     }
 }
@@ -198,10 +226,33 @@ impl Terms {
         if hello.stamp.epoch.0 == 0 || hello.stamp.generation.0 == 0 {
             return Err(HelloFault::Stamp);
         }
+
+        let digest = self.digest(hello)?;
+        let features = match digest {
+            Some(_) => Features::DIGEST,
+            None => Features::NONE,
+        };
+
         Ok(Agreement {
             version,
-            features: self.features.common(hello.features),
+            features: self.features.common(hello.features).with(features),
+            digest,
         })
+    }
+
+    /// The digest that the client wants, if it wants one.
+    fn digest(&self, hello: &Hello<'_>) -> Result<Option<Digest>, HelloFault> {
+        let Some(name) = hello.digest else {
+            return Ok(None);
+        };
+
+        if !hello.features.contains(Features::DIGEST) {
+            return Err(HelloFault::DigestFeature);
+        }
+        Digest::from_name(name)
+            .filter(|digest| self.digests.contains(*digest))
+            .map(Some)
+            .ok_or(HelloFault::Digest)
     }
 }
 

@@ -19,6 +19,12 @@ pub enum Opcode {
     Bye = 4,
     /// The export has changed.
     Event = 5,
+    /// Begins a sealed connection with a handshake; the reply is the RESPOND.
+    Initiate = 6,
+    /// Begins a sealed connection with keys of an earlier handshake; the reply is the JOINED.
+    Join = 7,
+    /// What follows is sealed with the next key.
+    Rekey = 8,
     /// Reads a run.
     Read = 16,
     /// Writes a run.
@@ -46,9 +52,11 @@ impl Opcode {
     #[inline]
     pub fn has_reply(self) -> bool {
         match self {
-            Self::Draining | Self::Bye | Self::Event => false,
+            Self::Draining | Self::Bye | Self::Event | Self::Rekey => false,
             Self::Hello
             | Self::Ping
+            | Self::Initiate
+            | Self::Join
             | Self::Read
             | Self::Write
             | Self::Flush
@@ -68,6 +76,9 @@ impl Opcode {
             | Self::Ping
             | Self::Bye
             | Self::Event
+            | Self::Initiate
+            | Self::Join
+            | Self::Rekey
             | Self::Read
             | Self::Flush
             | Self::Discard => Flags::NONE,
@@ -85,6 +96,9 @@ impl TryFrom<u8> for Opcode {
             3 => Self::Ping,
             4 => Self::Bye,
             5 => Self::Event,
+            6 => Self::Initiate,
+            7 => Self::Join,
+            8 => Self::Rekey,
             16 => Self::Read,
             17 => Self::Write,
             18 => Self::Flush,

@@ -180,9 +180,14 @@ impl TryFrom<&Header> for Reply {
                 extent.is_some()
             }
             Opcode::Flush => true,
-            Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => {
-                return Err(ReplyError::NotAReply)
-            }
+            Opcode::Hello
+            | Opcode::Draining
+            | Opcode::Ping
+            | Opcode::Bye
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => return Err(ReplyError::NotAReply),
         };
 
         if !header.reply {

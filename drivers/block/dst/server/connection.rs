@@ -22,20 +22,14 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::{
-        crc32c::crc32c,
-        socket::Socket, //
-    },
+    abstractions::socket::Socket,
     pool::{
         Job,
         Pool,
         Work, //
     },
     proto::{
-        frame::{
-            Header,
-            HEADER_SIZE, //
-        },
+        frame::Header,
         opcode::Opcode,
         status::Status,
         units::{
@@ -43,14 +37,16 @@ use crate::{
             Stamp, //
         }, //
     },
-    wire::{
-        fault::Fault,
-        inbox::Inbox,
-        outbox::Outbox, //
+    wire::fault::{
+        Fault,
+        DIGEST_MISMATCH,
+        NOT_AUTHENTIC, //
     }, //
 };
 
 use super::{
+    channel::Channel,
+    export::Export,
     greeting::{
         refuse,
         wait,
@@ -58,7 +54,8 @@ use super::{
     },
     hello::{
         Admission,
-        Denial, //
+        Denial,
+        Reason, //
     },
     io::Mailbox,
     link::{
@@ -71,15 +68,8 @@ use super::{
         Registry,
         SessionEvent, //
     },
-    reply::Data,
     serve::Serving, //
 };
-
-/// Frames that may wait to be sent.
-const OUTBOX_FRAMES: usize = 256;
-
-/// Bytes of the largest frame that the server makes up itself, a refusal.
-const MAX_OWN_FRAME: usize = 1024;
 
 /// Whether there is more to do at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -144,13 +134,6 @@ struct State {
     phase: Phase,
 }
 
-/// The two directions of a connection.
-pub(super) struct Channel {
-    pub(super) socket: Socket,
-    pub(super) inbox: Inbox,
-    pub(super) outbox: Outbox<Data>,
-}
-
 /// Where a connection stands.
 enum Phase {
     /// The client has to introduce itself.
@@ -179,11 +162,10 @@ pub(super) fn begin(
     let mailbox = Mailbox::new(job.clone())?;
     let now = registry.clock.now();
     let link = Link::new(mailbox.clone(), peer, listener.clone(), now)?;
-    let inbox = Inbox::new()?;
-    let outbox = Outbox::new(OUTBOX_FRAMES)?;
 
     socket.set_events(mailbox)?;
 
+    let channel = Channel::new(socket)?;
     let known = link.clone();
     let connection = Arc::pin_init(
         pin_init!(Connection {
@@ -191,12 +173,8 @@ pub(super) fn begin(
             registry: registry.clone(),
             state <- new_mutex!(
                 State {
-                    channel: Some(Channel {
-                        socket,
-                        inbox,
-                        outbox,
-                    }),
-                    phase: Phase::Greeting(Greeting::Header),
+                    channel: Some(channel),
+                    phase: Phase::Greeting(Greeting::new()),
                 },
                 "Connection::state"
             ),
@@ -232,49 +210,6 @@ impl Work for Connection {
                 job.cancel();
             }
         }
-    }
-}
-
-impl Channel {
-    /// Puts a frame of the server's own into the outbox: `header`, and what `payload` writes.
-    ///
-    /// Returns whether there was room.
-    pub(super) fn push(
-        &mut self,
-        header: Header,
-        payload: impl FnOnce(&mut [u8]) -> Option<usize>,
-    ) -> bool {
-        let mut frame = [0; MAX_OWN_FRAME];
-        let Some((head, body)) = frame.split_first_chunk_mut::<HEADER_SIZE>() else {
-            return false;
-        };
-        let Some(len) = payload(body) else {
-            return false;
-        };
-        let header = Header {
-            // No more than `MAX_OWN_FRAME`.
-            payload: len as u32,
-            ..header
-        };
-
-        *head = header.encode(crc32c);
-        match frame.get(..HEADER_SIZE + len) {
-            Some(frame) => self.outbox.push(frame, None).is_ok(),
-            None => false,
-        }
-    }
-
-    /// Puts a frame without payload into the outbox; returns whether there was room.
-    pub(super) fn push_bare(&mut self, header: Header) -> bool {
-        self.outbox.push(&header.encode(crc32c), None).is_ok()
-    }
-
-    /// Sends what there is room for; what has a body is thrown away.
-    pub(super) fn send(&mut self) -> Result<(), End> {
-        self.outbox
-            .send(&self.socket, false, drop, || ())
-            .map(|_| ())
-            .map_err(|error| End::Fault(Fault::Socket(error)))
     }
 }
 
@@ -337,6 +272,7 @@ impl State {
         let session = admission.session;
         let export = admission.export.clone();
         let stamp = admission.stamp;
+        let digest = admission.digest();
 
         // From here on the membership is ended by the phase, whatever happens.
         let serving = match Serving::new(admission, geometry, link.mailbox()) {
@@ -354,6 +290,9 @@ impl State {
         };
         let header = Header::answer(Opcode::Hello, Handle::NONE, stamp, Status::Ok);
 
+        if let Some(digest) = digest {
+            channel.protect(&export, digest, session)?;
+        }
         if !channel.push(header, |buffer| welcome.encode(buffer).ok()) {
             return Err(ENOMEM.into());
         }
@@ -395,10 +334,7 @@ impl State {
     fn tell(&self, channel: &mut Channel, end: &End) {
         let denial = match end {
             End::Cut(cut) => match cut.status() {
-                Some(status) => Denial {
-                    status,
-                    text: cut.text(),
-                },
+                Some(status) => Denial::new(status, cut.text()),
                 None => return,
             },
             End::Denied(denial) => *denial,
@@ -418,10 +354,15 @@ impl State {
 
     /// Says in the log why a connection ends.
     fn report(&self, connection: &Connection, end: &End) {
-        let link = &connection.link;
-        let text = match end {
+        let reason = Reason::Text(match end {
             End::Bye => return,
             End::Fault(Fault::Frame(error)) => error.text(),
+            End::Fault(Fault::Digest) => DIGEST_MISMATCH,
+            End::Fault(Fault::Seal) => NOT_AUTHENTIC,
+            End::Fault(Fault::Closed | Fault::Socket(_)) if self.half_way().is_some() => {
+                "the handshake was broken off: the client may have another preshared key"
+            }
+            End::Fault(Fault::NoRoom) => "more data than there is room for",
             // Whoever did not say what it wants was not there.
             End::Fault(_) if self.stamp().is_none() => return,
             End::Fault(Fault::Closed) => "closed by the client",
@@ -429,27 +370,53 @@ impl State {
             End::Cut(Cut::Superseded) => return,
             End::Cut(cut) => cut.text(),
             End::Violation(text) => text,
-            End::Denied(denial) => denial.text,
+            End::Denied(denial) => return self.log(connection, denial.reason),
             End::Failed => "out of memory",
-        };
+        });
 
         if let Phase::Serving(serving) = &self.phase {
-            let export = serving.export();
+            match end {
+                End::Fault(Fault::Frame(_) | Fault::NoRoom) | End::Violation(_) => {
+                    serving.violated();
+                }
+                End::Fault(Fault::Digest) => serving.damaged(),
+                End::Fault(Fault::Seal) => serving.forged(),
+                End::Bye | End::Fault(_) | End::Cut(_) | End::Denied(_) | End::Failed => (),
+            }
+        } else if let (End::Fault(Fault::Seal), Some(export)) = (end, self.half_way()) {
+            export.counters.forged();
+        }
+        self.log(connection, reason);
+    }
 
-            if matches!(end, End::Fault(Fault::Frame(_)) | End::Violation(_)) {
-                serving.violated();
+    /// Writes `reason` to the log.
+    fn log(&self, connection: &Connection, reason: Reason) {
+        let link = &connection.link;
+
+        if !connection.registry.may_log() {
+            return;
+        }
+        match &self.phase {
+            Phase::Serving(serving) => {
+                let export = serving.export();
+
+                export.note_error(fmt!("{}: {}", link.peer(), reason));
+                pr_notice!("export {}: {}: {}\n", export.name(), link.peer(), reason);
             }
-            if connection.registry.may_log() {
-                export.note_error(fmt!("{}: {}", link.peer(), text));
-                pr_notice!("export {}: {}: {}\n", export.name(), link.peer(), text);
-            }
-        } else if connection.registry.may_log() {
-            pr_notice!(
+            Phase::Greeting(_) | Phase::Fenced(..) | Phase::Gone => pr_notice!(
                 "{} at {}: {}\n",
                 link.peer(),
                 link.listener().address(),
-                text
-            );
+                reason
+            ),
+        }
+    }
+
+    /// Returns the export whose client has got as far as the handshake, and no further.
+    fn half_way(&self) -> Option<&Export> {
+        match &self.phase {
+            Phase::Greeting(greeting) => greeting.half_way(),
+            Phase::Fenced(..) | Phase::Serving(_) | Phase::Gone => None,
         }
     }
 

@@ -26,6 +26,9 @@ pub(super) struct Counters {
     bytes_written: Counter,
     errors: Counter,
     protocol_errors: Counter,
+    digest_errors: Counter,
+    seal_errors: Counter,
+    revoked: Counter,
 }
 
 /// One of them.
@@ -58,7 +61,14 @@ impl Counters {
             Opcode::Flush => &self.flushes,
             Opcode::Discard => &self.discards,
             Opcode::WriteZeroes => &self.write_zeroes,
-            Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => return,
+            Opcode::Hello
+            | Opcode::Draining
+            | Opcode::Ping
+            | Opcode::Bye
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => return,
         };
 
         count.add(1);
@@ -76,13 +86,31 @@ impl Counters {
             | Opcode::Draining
             | Opcode::Ping
             | Opcode::Bye
-            | Opcode::Event => (),
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => (),
         }
     }
 
     /// Counts a connection that was dropped because the client broke the protocol.
     pub(super) fn violated(&self) {
         self.protocol_errors.add(1);
+    }
+
+    /// Counts a connection that was dropped because data was damaged on its way.
+    pub(super) fn damaged(&self) {
+        self.digest_errors.add(1);
+    }
+
+    /// Counts a connection that was dropped because what came was not authentic.
+    pub(super) fn forged(&self) {
+        self.seal_errors.add(1);
+    }
+
+    /// Counts `connections` that were cut because their client may do less than before.
+    pub(super) fn revoked(&self, connections: u64) {
+        self.revoked.add(connections);
     }
 
     /// Returns what the counters say, with `in_flight` requests that they do not know of.
@@ -97,7 +125,10 @@ impl Counters {
             bytes_written: self.bytes_written.get(),
             errors: self.errors.get(),
             protocol_errors: self.protocol_errors.get(),
+            digest_errors: self.digest_errors.get(),
+            seal_errors: self.seal_errors.get(),
             in_flight: in_flight.into(),
+            revoked: self.revoked.get(),
         }
     }
 }

@@ -35,36 +35,35 @@ use crate::{
         Result as Verdict, //
     },
     proto::{
-        access::{
-            self,
-            Peer,
-            Rights,
-            Rule, //
-        },
+        access::Rights,
+        admission::Barred,
         geometry::Geometry,
         name,
-        negotiate::KEEPALIVE_MS,
+        secret::PublicKey,
         units::{
             SessionId,
             Uuid, //
         }, //
-    }, //
+    },
+    wire::digest::Methods, //
 };
 
 use super::{
     backend::Backend,
+    change::{
+        check_keepalive,
+        check_window, //
+    },
     config::{
-        ExportChange,
         ExportConfig,
         ExportInfo,
         ExportState,
         SessionInfo,
-        Writers,
-        MAX_WINDOW,
-        MIN_WINDOW, //
+        Writers, //
     },
     counters::Counters,
     device,
+    door::Door,
     link::{
         Cut,
         Link, //
@@ -83,7 +82,7 @@ pub(crate) struct Export {
     pub(super) name: CString,
     /// Path of the device.
     path: CString,
-    net: Namespace,
+    pub(super) net: Namespace,
     pub(super) uuid: Uuid,
     share_device: bool,
     write_through: bool,
@@ -94,6 +93,8 @@ pub(crate) struct Export {
     /// Major and minor number of the device.
     number: (u32, u32),
     pub(super) counters: Counters,
+    /// Digests that clients may ask for.
+    pub(super) digests: Methods,
     #[pin]
     pub(super) inner: Mutex<Inner>,
     /// Notified when a session is forgotten.
@@ -103,13 +104,13 @@ pub(crate) struct Export {
 
 /// What can change about an export.
 pub(super) struct Inner {
-    rules: KVec<Rule>,
+    pub(super) door: Door,
     pub(super) access: Rights,
-    writers: Writers,
+    pub(super) writers: Writers,
     pub(super) window: u32,
     pub(super) keepalive: u32,
     /// Where it listens; nowhere any more when it is being removed.
-    uses: KVec<Use>,
+    pub(super) uses: KVec<Use>,
     /// Until it is removed.
     pub(super) backend: Option<Arc<Backend>>,
     pub(super) sessions: Sessions,
@@ -118,17 +119,9 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    /// Returns what a client at `link` may do at most.
-    pub(super) fn rights(&self, link: &Link) -> Rights {
-        let peer = match link.peer().ip() {
-            None => Peer::Local,
-            Some(ip) => match access::address(&ip) {
-                Some(ip) => Peer::Ip(ip),
-                None => return Rights::None,
-            },
-        };
-
-        access::rights(peer, &self.rules).min(self.access)
+    /// Returns what a client at `link` may do at most that has proved to own `key`, if any.
+    pub(super) fn rights(&self, link: &Link, key: Option<&PublicKey>) -> Result<Rights, Barred> {
+        Ok(self.door.admit(link, key)?.min(self.access))
     }
 
     /// Returns whether several sessions may write.
@@ -175,12 +168,14 @@ impl Export {
         }
 
         let read_only = config.access != Rights::ReadWrite;
+        let door = Door::new(config.rules, config.keyed, config.keys)?;
         let device = device::open(&config.device, read_only, config.share_device)?;
         let number = device.number();
         let size = device.sectors();
         let backend = Backend::new(device, !read_only, config.write_through, &config.name)?;
         let backend = Arc::new(backend, GFP_KERNEL)?;
         let uses = listeners.open_all(&config.net, &config.listen)?;
+        let digests = Methods::load()?;
 
         Ok(Arc::pin_init(
             try_pin_init!(Self {
@@ -194,9 +189,10 @@ impl Export {
                 size: Atomic::new(size),
                 number,
                 counters: Counters::default(),
+                digests,
                 inner <- new_mutex!(
                     Inner {
-                        rules: config.rules,
+                        door,
                         access: config.access,
                         writers: config.writers,
                         window: config.window,
@@ -268,62 +264,6 @@ impl Export {
 
         self.left.notify_all();
         session.info(&self.name, now).ok()
-    }
-
-    /// Changes what `change` says. Process context; sleeps.
-    ///
-    /// # Errors
-    ///
-    /// A refusal that says what is wrong; nothing was changed then.
-    pub(super) fn change(&self, change: ExportChange, listeners: &Arc<Listeners>) -> Verdict {
-        change.window.map_or(Ok(()), check_window)?;
-        change.keepalive.map_or(Ok(()), check_keepalive)?;
-
-        let uses = match &change.listen {
-            Some(addresses) => Some(listeners.open_all(&self.net, addresses)?),
-            None => None,
-        };
-        let mut inner = self.inner.lock();
-
-        if inner.removing {
-            drop(inner);
-            return Err(self.refuse(ENOENT, "is being removed"));
-        }
-        if let Some(access) = change.access {
-            let read_only = inner
-                .backend
-                .as_ref()
-                .is_none_or(|backend| !backend.is_writable());
-
-            if access == Rights::ReadWrite && read_only {
-                drop(inner);
-                return Err(self.refuse(EROFS, "was opened for reading only; add it again"));
-            }
-            inner.access = access;
-        }
-        if let Some(rules) = change.rules {
-            inner.rules = rules;
-        }
-        inner.writers = change.writers.unwrap_or(inner.writers);
-        inner.window = change.window.unwrap_or(inner.window);
-        inner.keepalive = change.keepalive.unwrap_or(inner.keepalive);
-
-        // Those who are in although they would not be let in any more.
-        let needs = |write: bool| match write {
-            true => Rights::ReadWrite,
-            false => Rights::ReadOnly,
-        };
-
-        inner
-            .sessions
-            .cut(Cut::Denied, |link, write| inner.rights(link) < needs(write));
-
-        // What is not used any more is closed without the lock: that waits for a job.
-        let old = uses.map(|uses| core::mem::replace(&mut inner.uses, uses));
-
-        drop(inner);
-        drop(old);
-        Ok(())
     }
 
     /// Refuses something about this export.
@@ -408,17 +348,16 @@ impl Export {
         let geometry = inner.geometry().unwrap_or_default();
         let (connections, in_flight) = inner.sessions.load();
         let mut listen = KVec::with_capacity(inner.uses.len(), GFP_KERNEL)?;
-        let mut rules = KVec::with_capacity(inner.rules.len(), GFP_KERNEL)?;
 
         for place in &inner.uses {
             listen.push(place.listener().address().clone(), GFP_KERNEL)?;
         }
-        rules.extend_from_slice(&inner.rules, GFP_KERNEL)?;
         Ok(ExportInfo {
             name: CString::try_from(&*self.name)?,
             device: CString::try_from(&*self.path)?,
             listen,
-            rules,
+            rules: inner.door.copy_rules()?,
+            keys: inner.door.key_infos()?,
             uuid: self.uuid,
             access: inner.access,
             writers: inner.writers,
@@ -454,29 +393,5 @@ impl Export {
     /// Tells about the session `id`, given the time `now`, if it exists.
     pub(super) fn session(&self, id: SessionId, now: u64) -> Option<SessionInfo> {
         self.inner.lock().sessions.info_of(id, &self.name, now)
-    }
-}
-
-/// Refuses a window that is too small or too large.
-fn check_window(window: u32) -> Verdict {
-    match (MIN_WINDOW..=MAX_WINDOW).contains(&window) {
-        true => Ok(()),
-        false => Err(Refusal::new(
-            ERANGE,
-            fmt!("The window has to be {MIN_WINDOW} to {MAX_WINDOW} pages"),
-        )),
-    }
-}
-
-/// Refuses a keepalive time that is too short or too long.
-fn check_keepalive(keepalive: u32) -> Verdict {
-    let (min, max) = (KEEPALIVE_MS.start(), KEEPALIVE_MS.end());
-
-    match KEEPALIVE_MS.contains(&keepalive) {
-        true => Ok(()),
-        false => Err(Refusal::new(
-            ERANGE,
-            fmt!("The keepalive time has to be {min} to {max} ms"),
-        )),
     }
 }

@@ -3,6 +3,7 @@
 //! Who is let in: from the hello to the welcome.
 
 use kernel::{
+    fmt,
     prelude::*,
     str::CString,
     sync::Arc, //
@@ -10,7 +11,12 @@ use kernel::{
 
 use crate::proto::{
     access::Rights,
+    admission::Barred,
     attribute::Printable,
+    digest::{
+        Digest,
+        Digests, //
+    },
     fence::{
         decide,
         Decision,
@@ -19,6 +25,7 @@ use crate::proto::{
         Writer, //
     },
     geometry::Geometry,
+    handshake::HandshakeError,
     hello::{
         Hello,
         Welcome, //
@@ -26,10 +33,12 @@ use crate::proto::{
     negotiate::{
         Agreement,
         Features,
+        HelloFault,
         Terms,
         Versions,
         MAX_CONNECTIONS, //
     },
+    secret::PublicKey,
     status::Status,
     units::{
         BootId,
@@ -54,16 +63,69 @@ use super::{
 pub(super) struct Denial {
     /// What the client is told.
     pub(super) status: Status,
-    /// What people are told, as part of a sentence.
-    pub(super) text: &'static str,
+    /// What people are told.
+    pub(super) reason: Reason,
+}
+
+/// The session belongs to somebody else.
+pub(super) const OTHER_KEY: Denial =
+    Denial::new(Status::Denied, "the session was begun with another key");
+
+/// Why a client is not let in, for people: prints as part of a sentence.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reason {
+    /// This is it.
+    Text(&'static str),
+    /// The client wants a digest that is not one of these.
+    Digest(Digests),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Digest(digests) if digests.is_empty() => f.write_str("the server has no digests"),
+            // `fmt!` does not take types of code that knows nothing of the kernel.
+            Self::Digest(digests) => f.write_fmt(format_args!(
+                "the server does not have this digest: it has {digests}"
+            )),
+        }
+    }
+}
+
+impl Denial {
+    /// Has `say` tell it.
+    pub(super) fn tell<R>(&self, say: impl FnOnce(&str) -> R) -> R {
+        let message = CString::try_from_fmt(fmt!("{}", self.reason)).ok();
+        let text = message.as_deref().and_then(|text| text.to_str().ok());
+
+        say(text.unwrap_or(self.status.text()))
+    }
+
+    /// A refusal with `status`, which `text` explains.
+    pub(super) const fn new(status: Status, text: &'static str) -> Self {
+        Self {
+            status,
+            reason: Reason::Text(text),
+        }
+    }
 }
 
 impl From<Status> for Denial {
     fn from(status: Status) -> Self {
-        Self {
-            status,
-            text: status.text(),
-        }
+        Self::new(status, status.text())
+    }
+}
+
+impl From<HandshakeError> for Denial {
+    fn from(error: HandshakeError) -> Self {
+        Self::new(error.status(), error.text())
+    }
+}
+
+impl From<Barred> for Denial {
+    fn from(barred: Barred) -> Self {
+        Self::new(Status::Denied, barred.text())
     }
 }
 
@@ -95,7 +157,8 @@ pub(super) struct Admission {
 
 impl Admission {
     /// Lets the client in that said `hello` on the connection `link` and asked for `export`, or
-    /// does not.
+    /// does not. `key` is what the client has proved to own by the handshake of a sealed connection;
+    /// on others there is none.
     ///
     /// # Errors
     ///
@@ -104,6 +167,7 @@ impl Admission {
         export: &Arc<Export>,
         hello: &Hello<'_>,
         link: &Arc<Link>,
+        key: Option<&PublicKey>,
         now: u64,
     ) -> Result<Self, Denial> {
         let client = client_name(hello.client.unwrap_or_default()).map_err(|_| Status::Resource)?;
@@ -113,12 +177,18 @@ impl Admission {
         let Some(backend) = inner.backend.clone().filter(|_| !inner.removing) else {
             return Err(Status::Gone.into());
         };
-        let rights = inner.rights(link);
-        let agreement = agree(export, inner, hello, rights)?;
+        // Those who may do nothing learn nothing.
+        let rights = inner.rights(link, key)?;
+        let agreement = agree(export, inner, hello, key.is_some())?;
         let writer = match inner.is_shared() {
             true => Writer::Shared,
             false => inner.sessions.writer(),
         };
+
+        if inner.sessions.is_of_another(hello.session, key) {
+            return Err(OTHER_KEY);
+        }
+
         let known = inner.sessions.known(hello);
         let fence = match decide(hello, known.as_ref(), writer, rights) {
             Decision::Accept => None,
@@ -128,11 +198,10 @@ impl Admission {
         let window = inner.window;
         let counters = inner
             .sessions
-            .join(hello, link, || Session::new(hello, client, window, now))
-            .map_err(|_| Denial {
-                status: Status::Resource,
-                text: "too many sessions or connections",
-            })?;
+            .join(hello, link, || {
+                Session::new(hello, key.copied(), client, window, now)
+            })
+            .map_err(|_| Denial::new(Status::Resource, "too many sessions or connections"))?;
         let largest = inner.geometry().unwrap_or_default().max_cost();
         let connections = u32::from(hello.connections.clamp(1, MAX_CONNECTIONS));
 
@@ -189,6 +258,11 @@ impl Admission {
         geometry.unwrap_or_default()
     }
 
+    /// Returns what follows the data of requests and replies, if anything.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.agreement.digest
+    }
+
     /// Returns the welcome for this connection, which tells of `geometry`.
     pub(super) fn welcome(&self, geometry: Geometry, boot_id: BootId) -> Welcome {
         Welcome {
@@ -208,31 +282,49 @@ impl Admission {
     }
 }
 
-/// Checks everything about `hello` but the fence.
+/// Checks everything about `hello` but the rights and the fence. The connection may be `sealed`.
 fn agree(
     export: &Export,
     inner: &Inner,
     hello: &Hello<'_>,
-    rights: Rights,
+    sealed: bool,
 ) -> Result<Agreement, Denial> {
-    // Those who may do nothing learn nothing.
-    if rights == Rights::None {
-        return Err(Status::Denied.into());
+    let digests = export.digests.digests();
+    let features = match sealed {
+        true => Features::SEALED,
+        false => Features::NONE,
+    };
+
+    if sealed && hello.digest.is_some() {
+        return Err(Denial::new(
+            Status::Invalid,
+            "a sealed connection needs no digest",
+        ));
+    }
+    if !sealed && hello.features.contains(Features::SEALED) {
+        return Err(Denial::new(
+            Status::Invalid,
+            "a hello that should be sealed is not",
+        ));
     }
     Terms {
         versions: Versions::OURS,
-        features: Features::NONE,
-        required: Features::NONE,
+        features,
+        required: features,
         uuid: export.uuid,
         read_only: inner
             .geometry()
             .is_none_or(|geometry| geometry.is_read_only()),
         max_connections: MAX_CONNECTIONS,
+        digests,
     }
     .check(hello)
-    .map_err(|fault| Denial {
-        status: fault.status(),
-        text: fault.text(),
+    .map_err(|fault| match fault {
+        HelloFault::Digest => Denial {
+            status: fault.status(),
+            reason: Reason::Digest(digests),
+        },
+        fault => Denial::new(fault.status(), fault.text()),
     })
 }
 

@@ -21,7 +21,10 @@ use crate::{
             Owner, //
         },
         block_status::BlockStatus,
-        iovec::Gather,
+        iovec::{
+            Gather,
+            Scatter, //
+        },
         lock::{
             new_spinlock_irq,
             SpinLockIrq, //
@@ -38,7 +41,8 @@ use crate::{
         run::Extent,
         status::Status,
         units::Handle, //
-    }, //
+    },
+    wire::inbox::Destination, //
 };
 
 use super::backend::Backlog;
@@ -211,6 +215,22 @@ impl Io {
             extent: self.extent,
             credits,
         }
+    }
+}
+
+impl Destination for Io {
+    fn len(&self) -> usize {
+        // A run, so it is at most the size of the largest frame.
+        self.bytes() as usize
+    }
+
+    fn scatter<'a>(&'a self, skip: usize, list: &mut Scatter<'a>) {
+        // There are pages for all of it; if not, too little is received rather than too much.
+        list.push_pages(
+            &self.pages,
+            skip,
+            Destination::len(self).saturating_sub(skip),
+        );
     }
 }
 

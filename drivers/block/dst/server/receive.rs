@@ -10,23 +10,26 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::proto::{
-    frame::Header,
-    limits::{
-        self,
-        Consequence,
-        Violation, //
+use crate::{
+    proto::{
+        frame::Header,
+        limits::{
+            self,
+            Consequence,
+            Violation, //
+        },
+        opcode::Opcode,
+        request::Request,
+        run::Extent,
+        status::Status, //
     },
-    opcode::Opcode,
-    request::Request,
-    run::Extent,
-    status::Status, //
+    wire::inbox::Arrived, //
 };
 
 use super::{
+    channel::Channel,
     connection::{
         After,
-        Channel,
         Connection,
         End, //
     },
@@ -52,9 +55,9 @@ pub(super) enum Receiving {
     Header,
     /// Nothing, until there is memory for this request.
     Starved(Header),
-    /// The data of a write, so many bytes of which are there.
+    /// The data of a write and what follows it, so many bytes of which are there.
     Data(IoBox, usize),
-    /// The data of a request that was refused, so many bytes of which are still to come.
+    /// The same of a request that was refused, so many bytes of which are still to come.
     Skip(IoBox, usize),
 }
 
@@ -74,7 +77,7 @@ impl Serving {
                     frames += 1;
                     self.receive_header(connection, channel)?
                 }
-                Receiving::Starved(header) => self.request(connection, header)?,
+                Receiving::Starved(header) => self.request(connection, channel, header)?,
                 Receiving::Data(io, have) => self.receive_data(connection, channel, io, have)?,
                 Receiving::Skip(io, left) => self.skip_data(connection, channel, io, left)?,
             };
@@ -125,19 +128,27 @@ impl Serving {
                 Ok(Some(0))
             }
             Opcode::Bye => Err(End::Bye),
-            Opcode::Hello | Opcode::Draining | Opcode::Event => {
-                Err(End::Violation(Violation::NotARequest.text()))
-            }
+            Opcode::Hello
+            | Opcode::Draining
+            | Opcode::Event
+            | Opcode::Initiate
+            | Opcode::Join
+            | Opcode::Rekey => Err(End::Violation(Violation::NotARequest.text())),
             Opcode::Read
             | Opcode::Write
             | Opcode::Flush
             | Opcode::Discard
-            | Opcode::WriteZeroes => self.request(connection, header),
+            | Opcode::WriteZeroes => self.request(connection, channel, header),
         }
     }
 
     /// Checks and accepts the request of `header`; see [`Self::receive_header`] for the result.
-    fn request(&mut self, connection: &Connection, header: Header) -> Result<Option<usize>, End> {
+    fn request(
+        &mut self,
+        connection: &Connection,
+        channel: &mut Channel,
+        header: Header,
+    ) -> Result<Option<usize>, End> {
         let checked = limits::check(
             &header,
             &self.geometry,
@@ -176,13 +187,13 @@ impl Serving {
             .map_err(|_| End::Violation(Violation::Credits.text()))?;
         connection.link.set_starved(false);
 
-        let payload = header.payload as usize;
-
         match checked {
             Ok(Request::Write { .. }) => self.receiving = Receiving::Data(io, 0),
             Ok(_) => self.submit(connection, io),
-            Err(_) if payload > 0 => self.receiving = Receiving::Skip(io, payload),
-            Err(_) => self.finish(connection, io),
+            Err(_) => match channel.inbox.waste(header.payload as usize) {
+                0 => self.finish(connection, io),
+                waste => self.receiving = Receiving::Skip(io, waste),
+            },
         }
         Ok(Some(0))
     }
@@ -194,26 +205,31 @@ impl Serving {
         None
     }
 
-    /// Receives the data of a write, of which `have` bytes are there, and submits it.
+    /// Receives the data of a write, and what follows it, of which `have` bytes are there, and
+    /// submits it.
     fn receive_data(
         &mut self,
         connection: &Connection,
         channel: &mut Channel,
         io: IoBox,
-        have: usize,
+        mut have: usize,
     ) -> Result<Option<usize>, End> {
-        let left = (io.bytes() as usize).saturating_sub(have);
-        let result = channel.inbox.data(&channel.socket, |list| {
-            // There are pages for all of it; if not, too little is received rather than too much.
-            list.push_pages(&io.pages, have, left);
-        })?;
+        let arrived = channel.inbox.data(&channel.socket, &**io, &mut have)?;
 
-        match result {
-            Some(len) if len >= left => self.submit(connection, io),
-            Some(len) => self.receiving = Receiving::Data(io, have + len),
-            None => self.receiving = Receiving::Data(io, have),
+        match arrived {
+            Some(Arrived::All(len)) => {
+                self.submit(connection, io);
+                Ok(Some(len))
+            }
+            Some(Arrived::Part(len)) => {
+                self.receiving = Receiving::Data(io, have);
+                Ok(Some(len))
+            }
+            None => {
+                self.receiving = Receiving::Data(io, have);
+                Ok(None)
+            }
         }
-        Ok(result)
     }
 
     /// Receives the data of a request that was refused, and forgets it; `left` bytes are to come.

@@ -6,25 +6,25 @@
 //! data of reads is not copied: the network gets references to the pages.
 
 use crate::{
-    abstractions::{
-        crc32c::crc32c,
-        iovec::Gather, //
+    abstractions::iovec::{
+        Gather,
+        Scatter, //
     },
     proto::credits::Grant,
     wire::{
         fault::Fault,
+        inbox::Destination,
         outbox::{
             Body,
+            Refused,
             Sent, //
         }, //
     }, //
 };
 
 use super::{
-    connection::{
-        Channel,
-        End, //
-    },
+    channel::Channel,
+    connection::End,
     io::{
         Chain,
         IoBox, //
@@ -47,13 +47,19 @@ impl Body for Data {
     fn gather<'a>(&'a self, skip: usize, list: &mut Gather<'a>) -> bool {
         self.0.gather(skip, list)
     }
+
+    fn scatter<'a>(&'a self, list: &mut Scatter<'a>) -> bool {
+        // It is read again for whoever asks again.
+        Destination::scatter(&**self.0, 0, list);
+        true
+    }
 }
 
 impl Serving {
     /// Sends the replies of requests that are done, as far as there is room.
     pub(super) fn answer(&mut self, channel: &mut Channel) -> Result<(), End> {
         loop {
-            self.fill(channel);
+            self.fill(channel)?;
 
             let more = !self.finished.is_empty();
             let job = self.mailbox.job();
@@ -74,20 +80,23 @@ impl Serving {
     }
 
     /// Puts the replies of requests that are done into the outbox.
-    fn fill(&mut self, channel: &mut Channel) {
+    fn fill(&mut self, channel: &mut Channel) -> Result<(), End> {
         while channel.outbox.room() > OUTBOX_SPARE {
             let Some(io) = self.finished.pop() else {
-                return;
+                break;
             };
-            let head = io.reply(io.cost).header(self.stamp()).encode(crc32c);
+            let header = io.reply(io.cost).header(self.stamp());
 
-            if let Err(data) = channel.outbox.push(&head, Some(Data(io))) {
-                if let Some(data) = data {
+            match channel.outbox.push(&header, &[], Some(Data(io))) {
+                Ok(()) => (),
+                Err(Refused::Full(Some(data))) => {
                     self.finished.push_front(data.0);
+                    break;
                 }
-                return;
+                Err(Refused::Full(None) | Refused::Failed) => return Err(End::Failed),
             }
         }
+        Ok(())
     }
 }
 

@@ -28,9 +28,9 @@ use crate::{
 };
 
 use super::{
+    channel::Channel,
     connection::{
         After,
-        Channel,
         Connection,
         End, //
     },
@@ -121,6 +121,18 @@ impl Serving {
     pub(super) fn violated(&self) {
         self.admission.counters.violated();
         self.export().counters.violated();
+    }
+
+    /// Counts that data was damaged on its way.
+    pub(super) fn damaged(&self) {
+        self.admission.counters.damaged();
+        self.export().counters.damaged();
+    }
+
+    /// Counts that what came was not authentic.
+    pub(super) fn forged(&self) {
+        self.admission.counters.forged();
+        self.export().counters.forged();
     }
 
     /// Does what there is to do now, within limits.

@@ -8,6 +8,12 @@ use kernel::{
     prelude::*, //
 };
 
+/// What people are told of [`Fault::Digest`], as part of a sentence.
+pub(crate) const DIGEST_MISMATCH: &str = "data was damaged on its way: digest mismatch";
+
+/// What people are told of [`Fault::Seal`], as part of a sentence.
+pub(crate) const NOT_AUTHENTIC: &str = "what came is not authentic";
+
 /// Why nothing more can be received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
@@ -17,6 +23,12 @@ pub(crate) enum Fault {
     Socket(Error),
     /// What came is no frame.
     Frame(DecodeError),
+    /// The digest of data that came is not the one that was sent with it.
+    Digest,
+    /// What came was not sealed by the other side, or not now.
+    Seal,
+    /// What came has no memory to go to.
+    NoRoom,
 }
 
 impl fmt::Display for Fault {
@@ -25,6 +37,9 @@ impl fmt::Display for Fault {
             Self::Closed => f.write_str("closed by the other side"),
             Self::Socket(error) => f.write_fmt(fmt!("error {}", -error.to_errno())),
             Self::Frame(error) => f.write_str(error.text()),
+            Self::Digest => f.write_str(DIGEST_MISMATCH),
+            Self::Seal => f.write_str(NOT_AUTHENTIC),
+            Self::NoRoom => f.write_str("more data than asked for"),
         }
     }
 }

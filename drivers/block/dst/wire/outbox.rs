@@ -2,18 +2,43 @@
 
 //! Frames on their way into a socket, many in one call.
 
-use crate::abstractions::{
-    fragment::{
-        Arena,
-        Fragment, //
+use crate::{
+    abstractions::{
+        aead::TAG_SIZE,
+        crc32c::crc32c,
+        fragment::{
+            Arena,
+            Fragment, //
+        },
+        iovec::{
+            Gather,
+            Pieces,
+            Scatter, //
+        },
+        socket::Socket, //
     },
-    iovec::{
-        Gather,
-        Pieces, //
-    },
-    socket::Socket, //
+    proto::{
+        frame::{
+            Header,
+            MAX_PAYLOAD, //
+        },
+        opcode::Opcode,
+        units::Handle, //
+    }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    page::Page,
+    prelude::*, //
+};
+
+use super::{
+    protection::{
+        Memory,
+        Outgoing, //
+    },
+    seal::SEALED_HEADER,
+    staging::Staging, //
+};
 
 /// Pages of memory for the heads of frames that a socket refers to.
 const ARENA_PAGES: usize = 8;
@@ -21,25 +46,84 @@ const ARENA_PAGES: usize = 8;
 /// Pieces of memory that one call sends from.
 const PIECES: usize = 256;
 
-/// The data that follows the head of a frame.
+/// The data of a request or reply, which follows its header.
 pub(crate) trait Body {
     /// Returns the number of bytes.
     fn len(&self) -> usize;
 
     /// Adds all but the first `skip` bytes to `list`; returns whether all of them had room.
     fn gather<'a>(&'a self, skip: usize, list: &mut Gather<'a>) -> bool;
+
+    /// Adds all bytes to `list` to be changed, as far as there is room; returns false if they must
+    /// not be.
+    fn scatter<'a>(&'a self, list: &mut Scatter<'a>) -> bool;
 }
 
 /// A frame.
 struct Frame<B> {
+    /// The header, and a payload that is no data.
     head: Fragment,
     body: Option<B>,
+    /// What follows the head.
+    rest: Rest,
+}
+
+/// What follows the head of a frame.
+enum Rest {
+    /// The body.
+    Body,
+    /// The body, and what protects it.
+    Tail(Fragment),
+    /// What the body became, from `start` on in the staging memory.
+    Staged { start: usize, len: usize },
 }
 
 impl<B: Body> Frame<B> {
     fn len(&self) -> usize {
-        self.head.len() + self.body.as_ref().map_or(0, B::len)
+        let body = || self.body.as_ref().map_or(0, B::len);
+
+        self.head.len()
+            + match &self.rest {
+                Rest::Body => body(),
+                Rest::Tail(tail) => body() + tail.len(),
+                Rest::Staged { len, .. } => *len,
+            }
     }
+
+    /// Adds all but the first `skip` bytes to `list`; returns whether all of them had room. The
+    /// staging memory is `staging`.
+    fn gather<'a>(&'a self, skip: usize, staging: &'a [Page], list: &mut Gather<'a>) -> bool {
+        let head = self.head.len();
+
+        if skip < head && !list.push_fragment(&self.head, skip) {
+            return false;
+        }
+
+        let skip = skip.saturating_sub(head);
+
+        if let Rest::Staged { start, len } = self.rest {
+            return list.push_copied(staging, start + skip, len.saturating_sub(skip));
+        }
+
+        let body = match &self.body {
+            Some(body) if !body.gather(skip, list) => return false,
+            Some(body) => body.len(),
+            None => 0,
+        };
+
+        match &self.rest {
+            Rest::Tail(tail) => list.push_fragment(tail, skip.saturating_sub(body)),
+            Rest::Body | Rest::Staged { .. } => true,
+        }
+    }
+}
+
+/// Why a frame was not put in.
+pub(crate) enum Refused<B> {
+    /// There is no room, which there will be when more was sent. The body comes back.
+    Full(Option<B>),
+    /// It cannot be protected.
+    Failed,
 }
 
 /// How far sending got.
@@ -58,6 +142,9 @@ pub(crate) enum Sent {
 pub(crate) struct Outbox<B> {
     arena: Arena,
     pieces: Pieces,
+    protection: Outgoing,
+    /// Where data is sealed into that must not be changed.
+    staging: Option<Staging>,
     frames: KVec<Frame<B>>,
     /// Frames at the beginning that were sent.
     done: usize,
@@ -66,15 +153,34 @@ pub(crate) struct Outbox<B> {
 }
 
 impl<B: Body> Outbox<B> {
-    /// Allocates an outbox for up to `frames` frames. Process context.
+    /// Allocates an outbox for up to `frames` frames, which are not protected. Process context.
     pub(crate) fn new(frames: usize) -> Result<Self> {
         Ok(Self {
             arena: Arena::new(ARENA_PAGES)?,
             pieces: Pieces::new(PIECES)?,
+            protection: Outgoing::Plain,
+            staging: None,
             frames: KVec::with_capacity(frames, GFP_KERNEL)?,
             done: 0,
             part: 0,
         })
+    }
+
+    /// Has `protection` protect the frames that are put in from now on, the data of which is in
+    /// such `memory`. There must be nothing in it.
+    pub(crate) fn protect(&mut self, protection: Outgoing, memory: Memory) {
+        self.staging = memory.staging();
+        self.protection = protection;
+    }
+
+    /// Gives the memory back that [`Self::protect`] got. What is in the outbox is of no use then.
+    pub(crate) fn take_staging(&mut self) -> Option<Staging> {
+        let mut staging = self.staging.take();
+
+        if let Some(staging) = &mut staging {
+            staging.reset();
+        }
+        staging
     }
 
     /// Returns whether there is nothing to send.
@@ -84,22 +190,124 @@ impl<B: Body> Outbox<B> {
 
     /// Returns how many frames there is room for.
     pub(crate) fn room(&self) -> usize {
-        self.frames.capacity() - self.frames.len()
+        let room = self.frames.capacity() - self.frames.len();
+
+        match (&self.protection, &self.staging) {
+            (Outgoing::Plain | Outgoing::Digest(_), _) => room,
+            // Nobody knows how long the next one is.
+            (_, Some(staging)) if staging.room() < MAX_PAYLOAD as usize + TAG_SIZE => 0,
+            // One is for what may have to be said about keys.
+            _ => room.saturating_sub(1),
+        }
     }
 
-    /// Puts in a frame: `head` is its header and what else is copied, `body` the data that is not.
+    /// Puts in a frame with `header`: either `payload`, which is copied, or `body`, which is not,
+    /// follows it.
     ///
-    /// If there is no room, the body comes back.
-    pub(crate) fn push(&mut self, head: &[u8], body: Option<B>) -> Result<(), Option<B>> {
+    /// # Errors
+    ///
+    /// See [`Refused`].
+    pub(crate) fn push(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        body: Option<B>,
+    ) -> Result<(), Refused<B>> {
         if self.room() == 0 {
-            return Err(body);
+            return Err(Refused::Full(body));
         }
-        let Some(head) = self.arena.copy(head) else {
-            return Err(body);
+        if let Outgoing::Sealed(_) = self.protection {
+            return self.push_sealed(header, payload, body);
+        }
+        let Some(head) = self.arena.copy(&header.encode(crc32c), payload) else {
+            return Err(Refused::Full(body));
         };
+        let rest = match (&mut self.protection, body.as_ref()) {
+            (Outgoing::Digest(digester), Some(data)) if data.len() > 0 => {
+                let Ok(digest) = digester.of_body(data, &mut self.pieces) else {
+                    return Err(Refused::Failed);
+                };
+                let Some(tail) = self.arena.copy(digest, &[]) else {
+                    return Err(Refused::Full(body));
+                };
+
+                Rest::Tail(tail)
+            }
+            _ => Rest::Body,
+        };
+
         self.frames
-            .push_within_capacity(Frame { head, body })
-            .map_err(|error| error.0.body)
+            .push_within_capacity(Frame { head, body, rest })
+            .map_err(|error| Refused::Full(error.0.body))
+    }
+
+    /// Puts in `bytes`, a frame that is ready to be sent, if there is room; returns whether there
+    /// is.
+    pub(crate) fn push_ready(&mut self, bytes: &[u8]) -> bool {
+        match self.arena.copy(bytes, &[]) {
+            Some(head) if self.room() > 0 => self
+                .frames
+                .push_within_capacity(Frame {
+                    head,
+                    body: None,
+                    rest: Rest::Body,
+                })
+                .is_ok(),
+            _ => false,
+        }
+    }
+
+    /// Seals a frame and puts it in. Nothing is sealed if there is no room for all of it: records
+    /// are sent in the order in which they were sealed.
+    fn push_sealed(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        body: Option<B>,
+    ) -> Result<(), Refused<B>> {
+        let Outgoing::Sealed(sealing) = &mut self.protection else {
+            return Err(Refused::Failed);
+        };
+        let heads = 2 * SEALED_HEADER + payload.len() + 2 * TAG_SIZE;
+
+        if !self.arena.has_room(heads) {
+            return Err(Refused::Full(body));
+        }
+        if sealing.is_due() {
+            let rekey = Header::request(Opcode::Rekey, Handle::NONE, header.stamp);
+
+            match sealing.renew(&rekey.encode(crc32c)) {
+                Ok(Some(record)) => push_head(&mut self.frames, self.arena.copy(record, &[]))?,
+                Ok(None) => (),
+                Err(_) => return Err(Refused::Failed),
+            }
+        }
+
+        let Ok(records) = sealing.frame(&header.encode(crc32c), payload) else {
+            return Err(Refused::Failed);
+        };
+        let head = self.arena.copy(records, &[]).ok_or(Refused::Failed)?;
+        let rest = match body.as_ref().filter(|body| body.len() > 0) {
+            None => Rest::Body,
+            Some(data) => match sealing.in_place(data) {
+                Ok(Some(tag)) => Rest::Tail(self.arena.copy(tag, &[]).ok_or(Refused::Failed)?),
+                Ok(None) => {
+                    let len = data.len() + TAG_SIZE;
+                    let staging = self.staging.as_mut().ok_or(Refused::Failed)?;
+                    let start = staging.take(len).ok_or(Refused::Failed)?;
+
+                    sealing
+                        .staged(data, staging, start)
+                        .map_err(|_| Refused::Failed)?;
+                    Rest::Staged { start, len }
+                }
+                Err(_) => return Err(Refused::Failed),
+            },
+        };
+
+        self.frames
+            .push_within_capacity(Frame { head, body, rest })
+            .map_err(|_| Refused::Failed)
     }
 
     /// Sends as much as there is room for; `sent` gets the body of each frame that is complete.
@@ -126,7 +334,8 @@ impl<B: Body> Outbox<B> {
             }
 
             let mut list = Gather::new(&mut self.pieces);
-            let whole = fill(unsent, self.part, &mut list);
+            let staging = self.staging.as_ref().map_or(&[][..], Staging::pages);
+            let whole = fill(unsent, self.part, staging, &mut list);
 
             match socket.send(&list, more || !whole) {
                 Ok(bytes) => self.advance(bytes, &mut sent),
@@ -136,6 +345,9 @@ impl<B: Body> Outbox<B> {
         }
         self.frames.clear();
         self.done = 0;
+        if let Some(staging) = &mut self.staging {
+            staging.reset();
+        }
         Ok(Sent::All)
     }
 
@@ -168,19 +380,30 @@ impl<B: Body> Outbox<B> {
 }
 
 /// Adds `frames` but the first `part` bytes to `list`; returns whether all of them had room.
-fn fill<'a, B: Body>(frames: &'a [Frame<B>], mut part: usize, list: &mut Gather<'a>) -> bool {
+fn fill<'a, B: Body>(
+    frames: &'a [Frame<B>],
+    mut part: usize,
+    staging: &'a [Page],
+    list: &mut Gather<'a>,
+) -> bool {
     for frame in frames {
-        let head = frame.head.len();
-
-        if part < head && !list.push_fragment(&frame.head, part) {
+        if !frame.gather(part, staging, list) {
             return false;
-        }
-        if let Some(body) = &frame.body {
-            if !body.gather(part.saturating_sub(head), list) {
-                return false;
-            }
         }
         part = 0;
     }
     true
+}
+
+/// Puts in a frame that is only a head.
+fn push_head<B>(frames: &mut KVec<Frame<B>>, head: Option<Fragment>) -> Result<(), Refused<B>> {
+    let frame = Frame {
+        head: head.ok_or(Refused::Failed)?,
+        body: None,
+        rest: Rest::Body,
+    };
+
+    frames
+        .push_within_capacity(frame)
+        .map_err(|_| Refused::Failed)
 }

@@ -190,6 +190,7 @@ impl Server {
             connections: CONNECTIONS as u16,
             export: "disk",
             client: None,
+            digest: None,
         };
         let known = self.known.then(|| self.known(connection, stamp));
         let fence = match decide(&hello, known.as_ref(), Writer::Vacant, Rights::ReadWrite) {

@@ -6,7 +6,8 @@ use super::{
     Access,
     Counters,
     Event,
-    StorageState, //
+    StorageState,
+    Suite, //
 };
 use crate::address::Address;
 use crate::netlink::{
@@ -14,6 +15,7 @@ use crate::netlink::{
     Reader, //
 };
 use crate::uapi::storage as attr;
+use dst_proto::secret::PublicKey;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -53,6 +55,16 @@ pub struct Storage {
     pub fail_after_ms: Option<u32>,
     /// Milliseconds that a request may take, 0 if it may take as long as it likes.
     pub io_timeout_ms: Option<u32>,
+    /// Digest that data has on its way.
+    pub digest: Option<String>,
+    /// Its public key, in base64, if its connections are sealed.
+    pub public_key: Option<String>,
+    /// Public key of the server, in base64.
+    pub server_key: Option<String>,
+    /// Whether there is a preshared key.
+    pub psk: bool,
+    /// What connections are to be sealed with.
+    pub suite: Option<Suite>,
     /// Identity of the session.
     pub session: Option<Uuid>,
     /// Epoch of the session.
@@ -122,6 +134,15 @@ impl Storage {
                 attr::ERROR => storage.error = Some(a.string()),
                 attr::FAIL_AFTER => storage.fail_after_ms = Some(a.u32()?),
                 attr::IO_TIMEOUT => storage.io_timeout_ms = Some(a.u32()?),
+                attr::DIGEST => storage.digest = Some(a.string()),
+                attr::PUBLIC_KEY => {
+                    storage.public_key = Some(PublicKey(a.array()?).to_string());
+                }
+                attr::SERVER_KEY => {
+                    storage.server_key = Some(PublicKey(a.array()?).to_string());
+                }
+                attr::PSK => storage.psk = true,
+                attr::SUITE => storage.suite = Some(a.u32()?.into()),
                 attr::COUNTERS => storage.counters = Some(Counters::parse(a.nested())?),
                 _ => {}
             }
@@ -154,6 +175,7 @@ mod tests {
             .u32(attr::GRANTED, uapi::access::READ_ONLY)
             .u32(attr::FAIL_AFTER, 30_000)
             .u32(attr::IO_TIMEOUT, 0)
+            .string(attr::DIGEST, "sha256")
             .nest(attr::COUNTERS, &counters)
             .u32(999, 1);
 
@@ -168,6 +190,7 @@ mod tests {
         assert_eq!(storage.device, None);
         assert_eq!(storage.fail_after_ms, Some(30_000));
         assert_eq!(storage.io_timeout_ms, Some(0));
+        assert_eq!(storage.digest.as_deref(), Some("sha256"));
         let counters = storage.counters.unwrap();
         assert_eq!((counters.reads, counters.bytes_read), (3, 1 << 40));
     }

@@ -48,6 +48,8 @@ impl Sheet {
             .put("resent pages", Some(c.resent))
             .put("reconnects", Some(c.reconnects))
             .put("protocol errors", Some(c.protocol_errors))
+            .put("digest errors", Some(c.digest_errors))
+            .put("seal errors", Some(c.seal_errors))
     }
 }
 

@@ -6,8 +6,12 @@
 #ifndef _DSTBLK_HELPERS_H
 #define _DSTBLK_HELPERS_H
 
+#include <crypto/aead.h>
+#include <crypto/blake2s.h>
+#include <crypto/hash.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/skbuff.h>
@@ -44,6 +48,32 @@ int dstblk_helper_page_count(struct page *page);
 struct page *dstblk_helper_virt_to_page(const void *address);
 unsigned int dstblk_msecs_since(unsigned long start);
 bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset);
+
+/* file.c */
+bool dstblk_is_readable_shmem_file(const struct file *file);
+
+/* lib_crypto.c */
+void dstblk_helper_blake2s_init(struct blake2s_ctx *ctx, size_t outlen);
+int dstblk_helper_crypto_memneq(const void *a, const void *b, size_t size);
+bool dstblk_curve25519_public(u8 *pub, const u8 *secret);
+bool dstblk_curve25519(u8 *out, const u8 *secret, const u8 *point);
+/* crypto.c */
+void dstblk_helper_crypto_free_shash(struct crypto_shash *tfm);
+unsigned int dstblk_helper_crypto_shash_digestsize(struct crypto_shash *tfm);
+const char *dstblk_helper_crypto_shash_driver_name(struct crypto_shash *tfm);
+int dstblk_helper_crypto_shash_final(struct shash_desc *desc, u8 *out);
+struct shash_desc *dstblk_shash_desc_alloc(struct crypto_shash *tfm, gfp_t gfp);
+int dstblk_shash_update_pages(struct shash_desc *desc, struct page *page, size_t offset, size_t len);
+void dstblk_helper_crypto_free_aead(struct crypto_aead *tfm);
+unsigned int dstblk_helper_crypto_aead_ivsize(struct crypto_aead *tfm);
+const char *dstblk_helper_crypto_aead_driver_name(struct crypto_aead *tfm);
+struct aead_request *dstblk_helper_aead_request_alloc(struct crypto_aead *tfm, gfp_t gfp);
+void dstblk_helper_aead_request_free(struct aead_request *req);
+void dstblk_sg_write(struct scatterlist *sg, const struct bio_vec *piece, unsigned int count);
+int dstblk_aead_encrypt(struct aead_request *req, struct scatterlist *src,
+			struct scatterlist *dst, unsigned int len, const u8 *nonce);
+int dstblk_aead_decrypt(struct aead_request *req, struct scatterlist *src,
+			struct scatterlist *dst, unsigned int len, const u8 *nonce);
 
 /* net.c */
 typedef void (*dstblk_sk_callback)(struct sock *sk);

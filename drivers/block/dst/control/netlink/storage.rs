@@ -12,6 +12,7 @@ use super::{
         uapi,
         Control, //
     },
+    keys,
     later,
     values::{
         self,
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     abstractions::{
+        errno,
         genetlink::{
             Answer,
             Dump,
@@ -38,11 +40,19 @@ use crate::{
     },
     proto::{
         access::Rights,
+        digest::{
+            Digest,
+            Digests, //
+        },
         negotiate::MAX_CONNECTIONS,
         units::{
             Uuid,
             SECTOR_SIZE, //
         }, //
+    },
+    wire::digest::{
+        Method,
+        Methods, //
     }, //
 };
 use kernel::{
@@ -97,16 +107,15 @@ pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
 pub(super) fn set(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let storage = find(&control, request)?;
     let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+    let keys = keys::of_storage(request)?;
     let connections = connections(request)?;
     let policy = policy(request, storage.policy())?;
 
     later(control, request, move |control, _| {
-        // The only one that may be refused for another reason than a lack of memory.
+        // What may be refused for more reasons comes first.
+        storage.set_route(addresses, keys, uapi::DST_TIMEOUT_DEFAULT)?;
         if let Some(connections) = connections {
             storage.set_connections(connections)?;
-        }
-        if !addresses.is_empty() {
-            storage.set_addresses(addresses)?;
         }
         storage.set_policy(policy);
         control.events.storage(Event::Changed, &storage);
@@ -138,9 +147,10 @@ pub(super) fn migrate(control: ArcBorrow<'_, Control>, request: &Request) -> Ver
     }
 
     let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+    let keys = keys::of_storage(request)?;
 
     later(control, request, move |control, request| {
-        storage.migrate(addresses, timeout)?;
+        storage.migrate(addresses, keys, timeout)?;
         control.events.storage(Event::Changed, &storage);
 
         let info = storage.info()?;
@@ -209,7 +219,37 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
         timeout: timeout(request)?,
         connections: connections(request)?.unwrap_or(0),
         policy: policy(request, Policy::default())?,
+        digest: digest(request)?,
+        keys: keys::of_storage(request)?,
     })
+}
+
+/// Returns how to compute the digest that is asked for, if one is.
+fn digest(request: &Request) -> Verdict<Option<Method>> {
+    let Some(attribute) = request.attributes().get(uapi::DST_A_STORAGE_DIGEST) else {
+        return Ok(None);
+    };
+    let name = attribute.str()?;
+    let refuse = |error, text: &str| {
+        let there = Methods::load().map_or(Digests::NONE, |methods| methods.digests());
+
+        request.blame(&attribute);
+        // `fmt!` does not take types of code that knows nothing of the kernel.
+        Refusal::new(
+            error,
+            format_args!("{text} digest {name}: there are {there}"),
+        )
+    };
+    let digest = Digest::from_name(name).ok_or_else(|| refuse(EINVAL, "There is no"))?;
+
+    match Method::load(digest) {
+        Ok(method) => Ok(Some(method)),
+        Err(error) if error == ENOMEM => Err(error.into()),
+        Err(_) => Err(refuse(
+            errno::EOPNOTSUPP.into(),
+            "This kernel was built without",
+        )),
+    }
 }
 
 /// Refuses a request without an address.
@@ -339,6 +379,15 @@ fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Resu
     message.put_u32(uapi::DST_A_STORAGE_GENERATION, info.stamp.generation.0)?;
     message.put_u32(uapi::DST_A_STORAGE_FAIL_AFTER, info.policy.fail_after)?;
     message.put_u32(uapi::DST_A_STORAGE_IO_TIMEOUT, info.policy.io_timeout)?;
+    if let Some(method) = storage.digest() {
+        message.put_str(uapi::DST_A_STORAGE_DIGEST, method.digest().name())?;
+    }
+    if let Some(keys) = &info.keys {
+        keys::put_public(message, uapi::DST_A_STORAGE_PUBLIC_KEY, Some(&keys.public))?;
+        keys::put_public(message, uapi::DST_A_STORAGE_SERVER_KEY, Some(&keys.server))?;
+        message.put_flag(uapi::DST_A_STORAGE_PSK, keys.has_psk)?;
+        message.put_u32(uapi::DST_A_STORAGE_SUITE, keys::suite_number(keys.suite))?;
+    }
     counters(info).put(message, uapi::DST_A_STORAGE_COUNTERS)
 }
 
@@ -407,7 +456,10 @@ fn counters(info: &StorageInfo) -> Counters {
         bytes_written: totals.bytes_written,
         errors: totals.errors,
         protocol_errors: totals.protocol_errors,
+        digest_errors: totals.digest_errors,
+        seal_errors: totals.seal_errors,
         in_flight: info.in_flight.into(),
         again: Some((totals.resent, totals.reconnects)),
+        revoked: None,
     }
 }

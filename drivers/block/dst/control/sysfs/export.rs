@@ -61,6 +61,10 @@ attribute_group! {
     bytes_written: bytes_written;
     errors: errors;
     protocol_errors: protocol_errors;
+    digest_errors: digest_errors;
+    seal_errors: seal_errors;
+    keyed: keyed;
+    revoked: revoked;
 }
 
 lines! {
@@ -87,6 +91,10 @@ lines! {
     bytes_written => info.counts.bytes_written;
     errors => info.counts.errors;
     protocol_errors => info.counts.protocol_errors;
+    digest_errors => info.counts.digest_errors;
+    seal_errors => info.counts.seal_errors;
+    keyed => u32::from(info.keys.is_some());
+    revoked => info.counts.revoked;
 }
 
 /// Shows the addresses that the export listens on.

@@ -35,6 +35,7 @@ attribute_group! {
     protocol: protocol;
     window: window;
     keepalive: keepalive;
+    digest: digest;
     connections: connections;
     connected: connected;
     fail_after: fail_after;
@@ -53,6 +54,8 @@ attribute_group! {
     resent: resent;
     reconnects: reconnects;
     protocol_errors: protocol_errors;
+    digest_errors: digest_errors;
+    seal_errors: seal_errors;
     stale_replies: stale_replies;
     lost_writes: lost_writes;
 }
@@ -92,6 +95,8 @@ lines! {
     resent => info.totals.resent;
     reconnects => info.totals.reconnects;
     protocol_errors => info.totals.protocol_errors;
+    digest_errors => info.totals.digest_errors;
+    seal_errors => info.totals.seal_errors;
     stale_replies => info.totals.stale_replies;
     lost_writes => info.totals.lost_writes;
 }
@@ -99,6 +104,14 @@ lines! {
 /// Shows the name of the export.
 fn export(storage: &Storage, text: &mut Text<'_>) -> Result {
     text.line(fmt!("{}", storage.export()));
+    Ok(())
+}
+
+/// Shows the name of the digest that data has on its way.
+fn digest(storage: &Storage, text: &mut Text<'_>) -> Result {
+    let name = storage.digest().map(|method| method.digest().name());
+
+    text.line(fmt!("{}", Maybe(name)));
     Ok(())
 }
 
