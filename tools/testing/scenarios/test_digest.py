@@ -57,8 +57,10 @@ def test_damage_is_never_data(
     disk = client.dst.attach("disk", server, "--digest", name)
     source, target = (client, server) if direction == "to the server" else (server, client)
     bed.board.heal(seed=11)
-    bed.board.direction(source, target, scramble=0.002)
-    fio.verify(client, disk, blocks="4k-64k", align=4096, size=24)
+    job = {"blocks": "4k-64k", "align": 4096, "size": 24}
+    packets = (fio.scaled(client, job)["size"] << 20) / client.flavour.mtu
+    bed.board.direction(source, target, scramble=32 / packets)
+    fio.verify(client, disk, **job)
     assert bed.board.counts()["scramble"] >= 5
     bed.board.direction(source, target)
     client.dst.wait_state("disk", "connected")
