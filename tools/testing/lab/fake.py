@@ -78,9 +78,10 @@ class FakeServer:
 
     def hang_up(self) -> None:
         """Close the connection."""
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
+        # As soon as it is closed there may be the next one.
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
 
     def stop(self) -> None:
         """Hang up and listen no more."""
