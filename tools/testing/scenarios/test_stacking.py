@@ -77,6 +77,21 @@ def test_a_tree_of_nodes(bed: Bed) -> None:
     middle.dst.ctl("export", "del", "again")
 
 
+def test_who_hears_that_an_export_is_gone_has_its_device(
+    bed: Bed, server: Machine, client: Machine
+) -> None:
+    """It was closed, however long that took, and not only left to somebody who does it soon."""
+    server.dst.export("disk", server.disk(0))
+    disk = client.dst.attach("disk", server)
+    client.dst.export("again", disk)
+    # Who closes it last waits for what is not written yet.
+    client.run("dd", "if=/dev/zero", f"of={disk}", "bs=1M", "count=2")
+    bed.board.link(server, client, delay=0.1)
+    client.dst.ctl("export", "del", "again", "--force")
+    assert client.dst.show("disk")["openers"] == 0
+    client.dst.ctl("del", "disk")
+
+
 def test_client_and_server_in_one_kernel(server: Machine) -> None:
     device = server.call("blockio.memory_disk", size=64 * MIB, name="own")
     server.dst.export("own", device)

@@ -136,6 +136,14 @@ impl Device {
         }
     }
 
+    /// Keeps the device open until the returned object is dropped, which then waits for its end.
+    pub(crate) fn hold(&self) -> Hold {
+        // SAFETY: By the type invariants, the file is open.
+        unsafe { bindings::get_file(self.file.as_ptr()) };
+        // INVARIANT: The reference was just taken.
+        Hold(self.file)
+    }
+
     /// Returns the pointer for a call into C.
     pub(super) fn as_ptr(&self) -> *mut bindings::block_device {
         self.bdev.as_ptr()
@@ -248,6 +256,25 @@ impl Drop for Device {
     fn drop(&mut self) {
         // SAFETY: By the type invariants, the file is owned by `self`.
         unsafe { bindings::bdev_fput(self.file.as_ptr()) };
+    }
+}
+
+/// Keeps a device open, and is there when it is closed.
+///
+/// A kernel thread, or an interrupt, that lets go of a [`Device`] has somebody else close it some
+/// time later. Who has to know that it is closed holds it meanwhile: dropping a hold that is the
+/// last one closes the device at once. Process context; waits for the device.
+///
+/// # Invariants
+///
+/// `self` owns a reference to the file.
+pub(crate) struct Hold(NonNull<bindings::file>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, there is a reference to give back. Whoever has a hold may
+        // wait for the device, so this is no context that the file could not be closed in.
+        unsafe { bindings::__fput_sync(self.0.as_ptr()) };
     }
 }
 

@@ -90,7 +90,11 @@ impl Export {
         };
         let durable = !backend.is_writable() || backend.device().flush().is_ok();
 
+        // Who hears that the export is gone counts on its device being free.
+        let hold = backend.device().hold();
+
         drop(backend);
+        drop(hold);
         self.inner.lock().gone = true;
         self.left.notify_all();
         Finished::Here(durable)
