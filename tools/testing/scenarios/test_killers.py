@@ -73,8 +73,10 @@ def busy_with_a_sick_disk(server: Machine, client: Machine) -> tuple[WildDisk, s
     something to it waits.
     """
     sick = WildDisk(server)
-    # It takes less than what the client may have under way.
-    server.sh("cd /sys/block/nbd0/queue; echo none > scheduler; echo 16 > nr_requests")
+    # It takes less than what the client may have under way. Lockdep finds a circle in the kernel
+    # if this is done to a disk of nbd with a UNIX-domain socket; it takes 256 requests then.
+    if not server.flavour.debug:
+        server.sh("cd /sys/block/nbd0/queue; echo none > scheduler; echo 16 > nr_requests")
     server.dst.export("sick", sick.path)
     server.dst.export("well", server.call("blockio.memory_disk", size=64 << 20, name="well"))
     client.dst.attach("sick", server)
