@@ -104,11 +104,11 @@ def losses(report: str) -> str:
 
     Objects of the boot are found only now and then, so they cannot all be
     forgotten in advance; buffers that interrupts allocate for the network card
-    of User Mode Linux are hidden from kmemleak. Neither is our doing, unless
-    the module is in the backtrace.
+    of User Mode Linux, and that its console has, are hidden from kmemleak. None
+    of this is our doing, unless the module is in the backtrace.
     """
     objects = re.split(r"^(?=unreferenced object)", report, flags=re.MULTILINE)
-    alien = re.compile(r'comm "(swapper|hardirq|softirq)')
+    alien = re.compile(r'comm "(swapper|hardirq|softirq)|\bline_write\+')
     return "".join(text for text in objects if text and ("[dst]" in text or not alien.search(text)))
 
 
