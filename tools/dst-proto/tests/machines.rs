@@ -187,6 +187,38 @@ fn an_outdated_welcome_permits_nothing() {
 }
 
 #[test]
+fn a_session_gets_another_identity_between_connections() {
+    let (old, new) = (SessionId([1; 16]), SessionId([2; 16]));
+    let mut session = Session::new(old);
+    let start = |session: &mut Session, last| match session.start(Generation(last)) {
+        Start::Hello(stamp) => stamp,
+        other => panic!("{other:?}"),
+    };
+    let first = start(&mut session, 0);
+
+    // Not while somebody uses the old one.
+    assert!(!session.rename(new));
+    assert_eq!(session.welcomed(first), Ok(Resend::Session));
+    assert!(!session.rename(new));
+    assert_eq!(session.id(), old);
+    session.lost(first);
+    assert!(session.rename(new));
+    assert_eq!(session.id(), new);
+
+    // Nothing of the old one fits the new one.
+    let second = start(&mut session, 1);
+    assert!(second.epoch > first.epoch);
+    session.failed(first);
+    assert_eq!(session.phase(), Phase::Establishing);
+    assert_eq!(session.welcomed(first), Err(Outdated));
+    assert_eq!(session.welcomed(second), Ok(Resend::Session));
+    session.lost(first);
+    assert!(session.is_up());
+    session.close();
+    assert!(!session.rename(old));
+}
+
+#[test]
 fn sessions_end() {
     let mut session = Session::new(SessionId([1; 16]));
 

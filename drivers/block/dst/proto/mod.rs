@@ -13,6 +13,7 @@
 //! [`Documentation/block/dst/protocol.rst`]: srctree/Documentation/block/dst/protocol.rst
 
 pub mod access;
+pub mod admission;
 pub mod attribute;
 pub mod backoff;
 pub mod connection;

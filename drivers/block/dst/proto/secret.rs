@@ -2,6 +2,10 @@
 
 //! Keys: secret ones, which clean up behind themselves, and public ones.
 
+use core::fmt::{
+    self,
+    Write as _, //
+};
 use core::hint::black_box;
 
 /// Bytes in a key, secret or public.
@@ -42,6 +46,19 @@ impl Secret {
         fill(&mut secret.0).then_some(secret)
     }
 
+    /// Has `fill` write the bytes where they are, so that they never were anywhere else.
+    pub fn fill<E>(
+        &mut self,
+        fill: impl FnOnce(&mut [u8; KEY_SIZE]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        fill(&mut self.0)
+    }
+
+    /// Whether all bytes are zero, which is no secret. The time that it takes tells nothing.
+    pub fn is_zero(&self) -> bool {
+        black_box(self.0.iter().fold(0, |sum, byte| sum | byte)) == 0
+    }
+
     /// The bytes, for those who calculate with them.
     #[inline]
     pub fn expose(&self) -> &[u8; KEY_SIZE] {
@@ -64,3 +81,39 @@ impl Drop for Secret {
 /// A public key of X25519. Every 32 bytes are one, whether they are good for anything or not.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PublicKey(pub [u8; KEY_SIZE]);
+
+impl fmt::Display for PublicKey {
+    /// Writes the key as people know it, in base64.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for group in self.0.chunks(3) {
+            let mut bytes = [0; 4];
+
+            for (to, from) in bytes.iter_mut().skip(1).zip(group) {
+                *to = *from;
+            }
+
+            let bits = u32::from_be_bytes(bytes);
+
+            for (index, shift) in [18_u32, 12, 6, 0].into_iter().enumerate() {
+                let digit = bits.checked_shr(shift).unwrap_or(0) & 63;
+
+                f.write_char(match index <= group.len() {
+                    true => digit_of(digit),
+                    false => '=',
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The character that base64 has for six bits.
+fn digit_of(bits: u32) -> char {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    usize::try_from(bits)
+        .ok()
+        .and_then(|index| DIGITS.get(index))
+        .copied()
+        .map_or('?', char::from)
+}

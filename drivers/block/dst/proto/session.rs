@@ -84,6 +84,18 @@ impl Session {
         self.id
     }
 
+    /// Gives the session another identity, `id`, which has to be random: to the server it is another
+    /// session then. Returns whether that was possible; it is as long as no connection is live or
+    /// about to be. Epochs go on as before, so that nothing of the old session fits.
+    pub fn rename(&mut self, id: SessionId) -> bool {
+        let is_down = self.phase == Phase::Down;
+
+        if is_down {
+            self.id = id;
+        }
+        is_down
+    }
+
     /// The epoch of the last hello; 0 if there was none.
     #[inline]
     pub fn epoch(&self) -> Epoch {
