@@ -23,6 +23,7 @@ pub(crate) mod crc32c;
 pub(crate) mod crypto;
 pub(crate) mod disk;
 pub(crate) mod errno;
+pub(crate) mod file;
 pub(crate) mod fragment;
 pub(crate) mod genetlink;
 pub(crate) mod iovec;

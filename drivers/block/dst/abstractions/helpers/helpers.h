@@ -10,6 +10,7 @@
 #include <crypto/hash.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/skbuff.h>
@@ -46,6 +47,9 @@ int dstblk_helper_page_count(struct page *page);
 struct page *dstblk_helper_virt_to_page(const void *address);
 unsigned int dstblk_msecs_since(unsigned long start);
 bool dstblk_helper_sendpages_ok(struct page *page, size_t len, size_t offset);
+
+/* file.c */
+bool dstblk_is_readable_shmem_file(const struct file *file);
 
 /* lib_crypto.c */
 void dstblk_helper_blake2s_init(struct blake2s_ctx *ctx, size_t outlen);
