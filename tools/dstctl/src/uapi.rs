@@ -46,6 +46,8 @@ numbers! {
         THREADS_MAX = 1024,
         DIGEST_NAME_MAX = 32,
         KEEPALIVE_MAX = 600000,
+        KEY_LEN = 32,
+        KEYS_MAX = 256,
     }
 }
 
@@ -69,6 +71,10 @@ numbers! {
         STORAGE_SUSPEND = 15,
         STORAGE_RESUME = 16,
         STORAGE_MIGRATE = 17,
+        EXPORT_ALLOW = 18,
+        EXPORT_DISALLOW = 19,
+        SERVER_GET = 20,
+        SERVER_SET = 21,
     }
 }
 
@@ -77,6 +83,15 @@ numbers! {
     access: u32, "DST_ACCESS_" {
         READ_ONLY = 1,
         READ_WRITE = 2,
+    }
+}
+
+numbers! {
+    /// What connections are sealed with.
+    suite: u32, "DST_SUITE_" {
+        ANY = 0,
+        CHACHA20_POLY1305 = 1,
+        AES_256_GCM = 2,
     }
 }
 
@@ -148,6 +163,7 @@ numbers! {
         PROTOCOL_ERRORS = 11,
         IN_FLIGHT = 12,
         DIGEST_ERRORS = 13,
+        REVOKED = 14,
     }
 }
 
@@ -158,6 +174,17 @@ numbers! {
         ADDRESS = 2,
         PREFIX_LEN = 3,
         ACCESS = 4,
+    }
+}
+
+numbers! {
+    /// Attributes of a key that is let in.
+    key: u16, "DST_A_KEY_" {
+        PUBLIC = 1,
+        ACCESS = 2,
+        PSK_FD = 3,
+        NO_PSK = 4,
+        PSK = 5,
     }
 }
 
@@ -196,6 +223,13 @@ numbers! {
         FAIL_AFTER = 30,
         IO_TIMEOUT = 31,
         DIGEST = 32,
+        KEY_FD = 33,
+        SERVER_KEY = 34,
+        PSK_FD = 35,
+        NO_PSK = 36,
+        SUITE = 37,
+        PUBLIC_KEY = 38,
+        PSK = 39,
     }
 }
 
@@ -225,6 +259,10 @@ numbers! {
         ERROR = 21,
         COUNTERS = 22,
         WRITE_THROUGH = 23,
+        ALLOW_KEY = 24,
+        KEYED = 25,
+        NO_KEYS = 26,
+        NO_RULES = 27,
     }
 }
 
@@ -243,6 +281,15 @@ numbers! {
         WINDOW = 10,
         AGE_MS = 11,
         COUNTERS = 12,
+        KEY = 13,
+    }
+}
+
+numbers! {
+    /// Attributes of the server.
+    server: u16, "DST_A_SERVER_" {
+        KEY_FD = 1,
+        PUBLIC_KEY = 2,
     }
 }
 
@@ -302,6 +349,7 @@ mod tests {
             limit::ALL,
             command::ALL,
             access::ALL,
+            suite::ALL,
             writers::ALL,
             storage_state::ALL,
             export_state::ALL,
@@ -309,9 +357,11 @@ mod tests {
             event::ALL,
             counters::ALL,
             rule::ALL,
+            key::ALL,
             storage::ALL,
             export::ALL,
             session::ALL,
+            server::ALL,
             pool::ALL,
         ]
         .into_iter()

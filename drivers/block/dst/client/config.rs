@@ -10,8 +10,17 @@ use crate::{
         address::Address,
         namespace::Namespace, //
     },
+    crypto::keys::{
+        KeyPair,
+        PskChange, //
+    },
     proto::{
         geometry::Geometry,
+        secret::{
+            PublicKey,
+            Secret, //
+        },
+        suite::Suite,
         units::{
             SessionId,
             Stamp,
@@ -22,8 +31,45 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    str::CString, //
+    str::CString,
+    sync::Arc, //
 };
+
+/// What seals connections.
+pub(crate) struct Keys {
+    /// By which the server knows the storage.
+    pub(crate) own: Arc<KeyPair>,
+    /// By which the storage knows the server.
+    pub(crate) server: PublicKey,
+    /// What both have to know besides, if anything.
+    pub(crate) psk: Option<Arc<Secret>>,
+    /// The only cipher to be used, if not any will do.
+    pub(crate) suite: Option<Suite>,
+}
+
+/// What to change of [`Keys`], or of there being none. [`None`] stays as it is.
+pub(crate) struct KeysChange {
+    /// By which the server knows the storage.
+    pub(crate) own: Option<Arc<KeyPair>>,
+    /// By which the storage knows the server.
+    pub(crate) server: Option<PublicKey>,
+    /// What both have to know besides.
+    pub(crate) psk: PskChange,
+    /// The only cipher to be used, or any.
+    pub(crate) suite: Option<Option<Suite>>,
+}
+
+/// What there is to know about [`Keys`].
+pub(crate) struct KeysInfo {
+    /// By which the server knows the storage.
+    pub(crate) public: PublicKey,
+    /// By which the storage knows the server.
+    pub(crate) server: PublicKey,
+    /// Whether both have to know something besides.
+    pub(crate) has_psk: bool,
+    /// The only cipher to be used, if not any will do.
+    pub(crate) suite: Option<Suite>,
+}
 
 /// All that makes a new storage.
 pub(crate) struct StorageConfig {
@@ -47,6 +93,8 @@ pub(crate) struct StorageConfig {
     pub(crate) policy: Policy,
     /// The digest that data has to have on its way, if any.
     pub(crate) digest: Option<Method>,
+    /// What is known of keys. Without any, connections are not sealed.
+    pub(crate) keys: KeysChange,
 }
 
 /// For how long requests wait, if not for ever.
@@ -147,6 +195,8 @@ pub(crate) struct StorageInfo {
     pub(crate) error: Option<CString>,
     /// What it has done.
     pub(crate) totals: Totals,
+    /// What connections are sealed with, if they are.
+    pub(crate) keys: Option<KeysInfo>,
     /// Requests that wait for the server's answer or to be sent.
     pub(crate) in_flight: u32,
 }

@@ -51,8 +51,9 @@ use kernel::{
     }, //
 };
 
-/// Milliseconds for which the first connection is tried again if the export is in use.
-const GRACE_MS: u32 = 1_000;
+/// Milliseconds for which it is tried again to connect if the export is in use: its server may not
+/// have noticed yet that who used it is gone.
+pub(super) const GRACE_MS: u32 = 1_000;
 
 impl Storage {
     /// Returns how many connections it would like to have.

@@ -54,6 +54,19 @@ impl Failure {
         Self::of(cause, known.then_some(detail))
     }
 
+    /// Connections have to be sealed, and this module does not know how.
+    pub(super) fn unsealed() -> Self {
+        let mut detail = KVec::new();
+        let known = detail
+            .extend_from_slice(
+                b"this module cannot seal connections, and makes none in plain",
+                GFP_KERNEL,
+            )
+            .is_ok();
+
+        Self::of(Cause::Refused(Status::Feature), known.then_some(detail))
+    }
+
     /// Returns whether the server was reached, but waiting does not help.
     pub(super) fn is_refusal(&self) -> bool {
         match self.cause {

@@ -3,7 +3,10 @@
 //! What a storage tells about itself.
 
 use super::{
-    config::StorageInfo,
+    config::{
+        KeysInfo,
+        StorageInfo, //
+    },
     storage::Storage, //
 };
 use crate::abstractions::memory::NoIoScope;
@@ -21,6 +24,7 @@ impl Storage {
             Some(disk) => (Some(disk.device_number()), disk.openers()),
             None => (None, 0),
         };
+        let route = self.route();
         let in_flight = self.queue.lock().in_flight();
         let status = self.status.lock();
         let error = match &status.error {
@@ -45,6 +49,12 @@ impl Storage {
             window: status.window,
             keepalive: status.keepalive,
             error,
+            keys: route.keys.as_ref().map(|keys| KeysInfo {
+                public: *keys.own.public(),
+                server: keys.server,
+                has_psk: keys.psk.is_some(),
+                suite: keys.suite,
+            }),
             totals: self.counters.totals(),
             in_flight,
         })

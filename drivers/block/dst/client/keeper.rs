@@ -11,6 +11,7 @@ use super::{
         News, //
     },
     failure::Failure,
+    route::Route,
     storage::Storage, //
 };
 use crate::{
@@ -41,10 +42,14 @@ use crate::{
         negotiate::{
             Expectation,
             Features,
+            Known,
             Versions,
             WelcomeFault, //
         },
-        units::Stamp, //
+        units::{
+            SessionId,
+            Stamp, //
+        }, //
     }, //
 };
 use core::num::Wrapping;
@@ -83,6 +88,15 @@ struct Keeper<'a> {
     experienced: bool,
 }
 
+/// What a connection begins with. All of it belongs together.
+struct Attempt {
+    route: Arc<Route>,
+    session: SessionId,
+    stamp: Stamp,
+    /// The export, as it was the last time.
+    known: Option<Known>,
+}
+
 /// Keeps the connection `number` of `storage` until the thread has to stop.
 pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
     let _noio = NoIoScope::new();
@@ -98,12 +112,12 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
     while !current.should_stop() {
         let seen = storage.changes();
         // It is another thread that begins a new epoch, or the server does not want so many.
-        let Some(stamp) = keeper.begin() else {
+        let Some(attempt) = keeper.begin() else {
             keeper.sleep(REST_MS, || storage.changes() != seen);
             continue;
         };
 
-        match keeper.establish(stamp) {
+        match keeper.establish(attempt) {
             Ok((connection, interval)) => {
                 keeper.backoff.reset();
                 let why = keeper.supervise(&connection, interval);
@@ -118,9 +132,18 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
 }
 
 impl Keeper<'_> {
-    /// Returns the stamp of the next connection, or [`None`] if others have to come first.
-    fn begin(&self) -> Option<Stamp> {
-        self.storage.session.lock().begin(self.number)
+    /// Returns what the next connection begins with, or [`None`] if others have to come first.
+    fn begin(&self) -> Option<Attempt> {
+        let mut shared = self.storage.session.lock();
+        let stamp = shared.begin(self.number)?;
+
+        Some(Attempt {
+            // It is not exchanged as long as the session is locked.
+            route: self.storage.route(),
+            session: shared.session.id(),
+            stamp,
+            known: shared.known,
+        })
     }
 
     /// Sleeps for as long as the next attempt should be put off.
@@ -131,7 +154,7 @@ impl Keeper<'_> {
         if wait > 0 {
             let moves = self.storage.moves();
 
-            // Other addresses are worth an attempt at once.
+            // Another way is worth an attempt at once.
             self.sleep(wait, || self.storage.moves() != moves);
         }
     }
@@ -168,48 +191,46 @@ impl Keeper<'_> {
         }
     }
 
-    /// Makes a connection with `stamp` over which requests can flow. Returns it and its keepalive
-    /// interval.
-    fn establish(&mut self, stamp: Stamp) -> Result<(Arc<Connection>, u32), Failure> {
+    /// Makes a connection as `attempt` says over which requests can flow. Returns it and its
+    /// keepalive interval.
+    ///
+    /// Nothing of the attempt is kept, lest secrets outlive the change of a key.
+    fn establish(&mut self, attempt: Attempt) -> Result<(Arc<Connection>, u32), Failure> {
         let storage = self.storage;
-        let addresses = storage.addresses();
+        let addresses = &attempt.route.addresses;
         let index = self.next.0.checked_rem(addresses.len()).unwrap_or(0);
         let result = match addresses.get(index) {
-            Some(address) => self.greet(stamp, &addresses, address),
+            Some(address) => self.greet(&attempt, address),
             None => Err(Failure::new(Cause::Unreachable, EINVAL)),
         };
 
         if result.is_err() {
             self.next += 1;
-            storage.session.lock().session.failed(stamp);
+            storage.session.lock().session.failed(attempt.stamp);
             storage.wake_keepers();
         }
         result
     }
 
-    /// Connects to `address`, one of `addresses`, and takes the connection into service if the
-    /// server's answer is acceptable.
+    /// Connects to `address`, one of those of the `attempt`, and takes the connection into service
+    /// if the server's answer is acceptable.
     fn greet(
         &mut self,
-        stamp: Stamp,
-        addresses: &Arc<KVec<Address>>,
+        attempt: &Attempt,
         address: &Address,
     ) -> Result<(Arc<Connection>, u32), Failure> {
         let storage = self.storage;
         let unreachable = |error| Failure::new(Cause::Unreachable, error);
         let machine = NodeName::get();
-        let (session, known) = {
-            let shared = storage.session.lock();
-
-            (shared.session.id(), shared.known)
-        };
         let hello = Hello {
             versions: Versions::OURS,
             write: !storage.read_only(),
             features: features(storage),
-            session,
-            uuid: known.map_or(storage.expected_uuid(), |known| known.uuid),
-            stamp,
+            session: attempt.session,
+            uuid: attempt
+                .known
+                .map_or(storage.expected_uuid(), |known| known.uuid),
+            stamp: attempt.stamp,
             connection: self.number,
             connections: storage.connections().max(self.number + 1),
             export: storage.export(),
@@ -217,14 +238,18 @@ impl Keeper<'_> {
             digest: storage.digest().map(|method| method.digest().name()),
         };
 
-        storage.trying(address, session, stamp);
+        storage.trying(address, attempt.session, attempt.stamp);
+        // Nothing goes out in plain that was meant to be sealed.
+        if attempt.route.keys.is_some() {
+            return Err(Failure::unsealed());
+        }
 
         let socket = Socket::connect(storage.net(), address).map_err(unreachable)?;
         let connection =
             Connection::new(storage, storage.threads(), socket, &hello).map_err(unreachable)?;
 
         match self.await_welcome(&connection).and_then(|welcome| {
-            self.accept(&connection, &hello, &welcome, addresses)
+            self.accept(&connection, &hello, &welcome, &attempt.route)
                 .map(|()| welcome.keepalive_ms)
         }) {
             Ok(interval) => Ok((connection, interval)),
@@ -270,7 +295,7 @@ impl Keeper<'_> {
         connection: &Arc<Connection>,
         hello: &Hello<'_>,
         welcome: &Welcome,
-        addresses: &Arc<KVec<Address>>,
+        route: &Arc<Route>,
     ) -> Result<(), Failure> {
         let storage = self.storage;
         let lost = || Failure::of(Cause::Lost, None);
@@ -303,7 +328,7 @@ impl Keeper<'_> {
         let resend = {
             let mut shared = storage.session.lock();
 
-            if !Arc::ptr_eq(addresses, &storage.addresses()) {
+            if !Arc::ptr_eq(route, &storage.route()) {
                 return Err(Failure::of(Cause::Moved, None));
             }
             let resend = shared.welcomed(hello.stamp).ok_or_else(lost)?;

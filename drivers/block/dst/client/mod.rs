@@ -31,6 +31,7 @@ mod policy;
 mod queue;
 mod receive;
 mod request;
+mod route;
 mod send;
 mod session;
 mod split;

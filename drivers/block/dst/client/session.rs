@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) known: Option<Known>,
     /// All connections have to end before one begins.
     renewing: bool,
+    /// The next connection begins another session.
+    renaming: bool,
     /// How many connections the server accepts.
     allowed: u16,
     /// The last generation of each connection.
@@ -44,6 +46,7 @@ impl Shared {
             session: Session::new(SessionId(random_bytes())),
             known: None,
             renewing: false,
+            renaming: false,
             allowed: 1,
             generations: [Generation::default(); MAX_CONNECTIONS as usize],
         }
@@ -58,6 +61,9 @@ impl Shared {
         self.renewing &= self.session.is_up();
         if number >= self.allowed || self.renewing {
             return None;
+        }
+        if self.renaming && self.session.rename(SessionId(random_bytes())) {
+            self.renaming = false;
         }
         let last = self.generations.get_mut(usize::from(number))?;
 
@@ -84,6 +90,12 @@ impl Shared {
     /// welcome fences all that was ever sent. They have to be given up, too.
     pub(super) fn renew(&mut self) {
         self.renewing = self.session.is_up();
+    }
+
+    /// Has the next connection begin another session, as soon as all others have ended.
+    pub(super) fn rename(&mut self) {
+        self.renew();
+        self.renaming = true;
     }
 
     /// Notes that the hello of `stamp` was welcomed; returns what may be sent again, or [`None`] if

@@ -3,7 +3,7 @@
 //! A storage: a disk of this machine whose data is on another one.
 //!
 //! Locks, outer ones first: `changing`; `keepers`, `adder`, `disk`, `session`, `old` (mutexes, each
-//! taken alone); the inside of a connection's turnstile (mutex); `status`, `policy`, `addresses`
+//! taken alone); the inside of a connection's turnstile (mutex); `status`, `policy`, `route`
 //! (mutexes, each taken alone); `queue`, `links`, a connection's control (spinlocks, each taken
 //! alone, leaves but for the scheduler's own).
 
@@ -20,6 +20,7 @@ use super::{
     links::Links,
     queue::Queue,
     request::Request,
+    route::Route,
     session::Shared,
     state::{
         First,
@@ -63,6 +64,7 @@ use kernel::{
     new_condvar,
     new_mutex,
     prelude::*,
+    str::CString,
     sync::{
         atomic::{
             Atomic,
@@ -86,11 +88,18 @@ const RESERVE: u16 = 64;
 /// See the module's documentation.
 #[pin_data]
 pub(crate) struct Storage {
-    /// Without the addresses.
-    config: StorageConfig,
-    /// Where the server listens, at least one address.
+    name: CString,
+    export: CString,
+    net: Namespace,
+    /// Identity that the export has to have.
+    expected_uuid: Uuid,
+    read_only: bool,
+    /// Milliseconds to wait for the first connection.
+    timeout: u32,
+    digest: Option<Method>,
+    /// Changed with the session locked.
     #[pin]
-    addresses: Mutex<Arc<KVec<Address>>>,
+    route: Mutex<Arc<Route>>,
     #[pin]
     pub(super) policy: Mutex<Policy>,
     threads: Arc<Pool>,
@@ -120,7 +129,7 @@ pub(crate) struct Storage {
     pub(super) wanted: Atomic<u32>,
     /// Raised when something has changed that keepers have to look at.
     pub(super) changes: Atomic<u32>,
-    /// Raised when there are other addresses.
+    /// Raised when there is another way to the server.
     moves: Atomic<u32>,
     /// Whether it is on its way to another server.
     pub(super) moving: Atomic<bool>,
@@ -135,12 +144,16 @@ pub(crate) struct Storage {
 
 impl Storage {
     /// Makes a storage that begins to connect. Process context.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if the keys are not all there, or there is not enough memory.
     pub(super) fn start(
-        mut config: StorageConfig,
+        config: StorageConfig,
         threads: Arc<Pool>,
         observer: Arc<dyn Observer>,
         table: &'static Table<Storage>,
-    ) -> Result<Arc<Self>> {
+    ) -> refusal::Result<Arc<Self>> {
         let requests = Arc::pin_init(mempool::Pool::new(RESERVE), GFP_KERNEL)?;
         let counters = Arc::new(Counters::new(), GFP_KERNEL)?;
         let queue = Queue::new()?;
@@ -153,11 +166,21 @@ impl Storage {
         };
         // Nobody may wait for memory later while a keeper waits for the lock.
         let keepers = KVec::with_capacity(MAX_CONNECTIONS.into(), GFP_KERNEL)?;
-        let addresses = Arc::new(core::mem::take(&mut config.addresses), GFP_KERNEL)?;
+        let route = Route {
+            addresses: Arc::new(config.addresses, GFP_KERNEL)?,
+            keys: config.keys.apply(None, config.digest.as_ref())?,
+        };
+        let route = Arc::new(route, GFP_KERNEL)?;
         let storage = Arc::pin_init(
             pin_init!(Self {
-                config,
-                addresses <- new_mutex!(addresses, "Storage::addresses"),
+                name: config.name,
+                export: config.export,
+                net: config.net,
+                expected_uuid: uuid,
+                read_only: config.read_only,
+                timeout: config.timeout,
+                digest: config.digest,
+                route <- new_mutex!(route, "Storage::route"),
                 policy <- new_mutex!(policy, "Storage::policy"),
                 threads,
                 observer,
@@ -185,7 +208,7 @@ impl Storage {
         // Its keepers refer to it, so it has to be stopped if they are not all there.
         if let Err(error) = storage.keep(connections) {
             storage.dismiss(0);
-            return Err(error);
+            return Err(error.into());
         }
         Ok(storage)
     }
@@ -196,7 +219,7 @@ impl Storage {
     ///
     /// Why there is no disk; the storage has to be removed then.
     pub(super) fn wait(&self) -> refusal::Result {
-        let mut left = msecs_to_jiffies(self.config.timeout);
+        let mut left = msecs_to_jiffies(self.timeout);
         let mut status = self.status.lock();
 
         loop {
@@ -271,38 +294,37 @@ impl Storage {
 
     /// Returns its name.
     pub(crate) fn name(&self) -> &str {
-        text(&self.config.name)
+        text(&self.name)
     }
 
     /// Returns the name of the export.
     pub(crate) fn export(&self) -> &str {
-        text(&self.config.export)
+        text(&self.export)
     }
 
     /// Returns the configured addresses of the server.
     pub(crate) fn addresses(&self) -> Arc<KVec<Address>> {
-        self.addresses.lock().clone()
+        self.route().addresses.clone()
     }
 
-    /// Has the connections from now on lead to one of `addresses`, of which there is at least one.
-    /// Process context.
-    ///
-    /// # Errors
-    ///
-    /// A refusal if there is no memory, or somebody else changes the storage; nothing was changed
-    /// then.
-    pub(crate) fn set_addresses(&self, addresses: KVec<Address>) -> refusal::Result {
-        let _alone = self.begin_change()?;
-        let old = self.exchange_addresses(Arc::new(addresses, GFP_KERNEL)?);
-
-        drop(old);
-        Ok(())
+    /// Returns the way to the server.
+    pub(super) fn route(&self) -> Arc<Route> {
+        self.route.lock().clone()
     }
 
-    /// Has the connections from now on lead to one of `addresses`, and returns the old ones. What
-    /// was begun with an old one does not become a connection any more.
-    pub(super) fn exchange_addresses(&self, addresses: Arc<KVec<Address>>) -> Arc<KVec<Address>> {
-        let old = core::mem::replace(&mut *self.addresses.lock(), addresses);
+    /// Has the connections from now on go by `route`, and returns the one before. What was begun by
+    /// that does not become a connection any more. If the server knows the client of `route` as
+    /// somebody else, what begins from now on is another session; nothing may be under way then.
+    pub(super) fn exchange_route(&self, route: Arc<Route>) -> Arc<Route> {
+        let old = {
+            let mut shared = self.session.lock();
+            let mut now = self.route.lock();
+
+            if route.is_of_another(&now) {
+                shared.rename();
+            }
+            core::mem::replace(&mut *now, route)
+        };
 
         self.status.lock().forget_tries();
         self.moves.fetch_add(1, Full);
@@ -310,7 +332,7 @@ impl Storage {
         old
     }
 
-    /// Returns a number that is another one when there are other addresses.
+    /// Returns a number that is another one when there is another way to the server.
     pub(super) fn moves(&self) -> u32 {
         self.moves.load(Relaxed)
     }
@@ -322,27 +344,27 @@ impl Storage {
 
     /// Returns the network namespace of its connections.
     pub(crate) fn net(&self) -> &Namespace {
-        &self.config.net
+        &self.net
     }
 
     /// Returns whether it asks only for reading.
     pub(crate) fn read_only(&self) -> bool {
-        self.config.read_only
+        self.read_only
     }
 
     /// Returns the identity that the export has to have.
     pub(super) fn expected_uuid(&self) -> Uuid {
-        self.config.uuid
+        self.expected_uuid
     }
 
     /// Returns the milliseconds that the first connection may take, 0 if nobody waits for it.
     pub(super) fn timeout(&self) -> u32 {
-        self.config.timeout
+        self.timeout
     }
 
     /// Returns how to compute the digest that its data has to have on the way, if any.
     pub(crate) fn digest(&self) -> Option<&Method> {
-        self.config.digest.as_ref()
+        self.digest.as_ref()
     }
 
     /// Returns the threads that work for it.

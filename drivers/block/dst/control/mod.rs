@@ -121,6 +121,23 @@ impl Control {
         Ok(())
     }
 
+    /// Has `change` change who is let in to the export `name`. This sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Those of `change`; nothing was changed then.
+    fn change_allowed(
+        &self,
+        name: &CStr,
+        change: impl FnOnce(&Server) -> refusal::Result,
+    ) -> refusal::Result {
+        let export = self.server.get(name)?;
+
+        change(&self.server)?;
+        self.events.export(Event::Changed, &export);
+        Ok(())
+    }
+
     /// Removes everything by force. This sleeps.
     fn remove_all(&self) {
         let mut kept = 0;

@@ -35,6 +35,14 @@ static const struct netlink_range_validation dst_a_export_keepalive_range = {
 };
 
 /* Common nested types */
+const struct nla_policy dst_key_nl_policy[DST_A_KEY_PSK + 1] = {
+	[DST_A_KEY_PUBLIC] = NLA_POLICY_EXACT_LEN(DST_KEY_LEN),
+	[DST_A_KEY_ACCESS] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
+	[DST_A_KEY_PSK_FD] = { .type = NLA_U32, },
+	[DST_A_KEY_NO_PSK] = { .type = NLA_FLAG, },
+	[DST_A_KEY_PSK] = { .type = NLA_FLAG, },
+};
+
 const struct nla_policy dst_rule_nl_policy[DST_A_RULE_ACCESS + 1] = {
 	[DST_A_RULE_FAMILY] = { .type = NLA_U32, },
 	[DST_A_RULE_ADDRESS] = NLA_POLICY_MAX_LEN(16),
@@ -43,7 +51,7 @@ const struct nla_policy dst_rule_nl_policy[DST_A_RULE_ACCESS + 1] = {
 };
 
 /* DST_CMD_STORAGE_ADD - do */
-static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_DIGEST + 1] = {
+static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_SUITE + 1] = {
 	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
 	[DST_A_STORAGE_ADDRESS] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
 	[DST_A_STORAGE_EXPORT] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
@@ -54,6 +62,10 @@ static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_DIGEST + 
 	[DST_A_STORAGE_FAIL_AFTER] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_fail_after_range),
 	[DST_A_STORAGE_IO_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_io_timeout_range),
 	[DST_A_STORAGE_DIGEST] = { .type = NLA_NUL_STRING, .len = DST_DIGEST_NAME_MAX, },
+	[DST_A_STORAGE_KEY_FD] = { .type = NLA_U32, },
+	[DST_A_STORAGE_SERVER_KEY] = NLA_POLICY_EXACT_LEN(DST_KEY_LEN),
+	[DST_A_STORAGE_PSK_FD] = { .type = NLA_U32, },
+	[DST_A_STORAGE_SUITE] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* DST_CMD_STORAGE_DEL - do */
@@ -63,12 +75,17 @@ static const struct nla_policy dst_storage_del_nl_policy[DST_A_STORAGE_FORCE + 1
 };
 
 /* DST_CMD_STORAGE_SET - do */
-static const struct nla_policy dst_storage_set_nl_policy[DST_A_STORAGE_IO_TIMEOUT + 1] = {
+static const struct nla_policy dst_storage_set_nl_policy[DST_A_STORAGE_SUITE + 1] = {
 	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
 	[DST_A_STORAGE_ADDRESS] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
 	[DST_A_STORAGE_CONNECTIONS] = NLA_POLICY_RANGE(NLA_U32, 1, DST_CONNECTIONS_MAX),
 	[DST_A_STORAGE_FAIL_AFTER] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_fail_after_range),
 	[DST_A_STORAGE_IO_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_io_timeout_range),
+	[DST_A_STORAGE_KEY_FD] = { .type = NLA_U32, },
+	[DST_A_STORAGE_SERVER_KEY] = NLA_POLICY_EXACT_LEN(DST_KEY_LEN),
+	[DST_A_STORAGE_PSK_FD] = { .type = NLA_U32, },
+	[DST_A_STORAGE_NO_PSK] = { .type = NLA_FLAG, },
+	[DST_A_STORAGE_SUITE] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* DST_CMD_STORAGE_GET - do */
@@ -77,7 +94,7 @@ static const struct nla_policy dst_storage_get_nl_policy[DST_A_STORAGE_NAME + 1]
 };
 
 /* DST_CMD_EXPORT_ADD - do */
-static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_WRITE_THROUGH + 1] = {
+static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_KEYED + 1] = {
 	[DST_A_EXPORT_NAME] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
 	[DST_A_EXPORT_DEVICE] = { .type = NLA_NUL_STRING, .len = 4095, },
 	[DST_A_EXPORT_LISTEN] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
@@ -89,6 +106,8 @@ static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_WRITE_THROU
 	[DST_A_EXPORT_WINDOW] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_export_window_range),
 	[DST_A_EXPORT_KEEPALIVE] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_export_keepalive_range),
 	[DST_A_EXPORT_WRITE_THROUGH] = { .type = NLA_FLAG, },
+	[DST_A_EXPORT_ALLOW_KEY] = NLA_POLICY_NESTED(dst_key_nl_policy),
+	[DST_A_EXPORT_KEYED] = { .type = NLA_FLAG, },
 };
 
 /* DST_CMD_EXPORT_DEL - do */
@@ -98,7 +117,7 @@ static const struct nla_policy dst_export_del_nl_policy[DST_A_EXPORT_FORCE + 1] 
 };
 
 /* DST_CMD_EXPORT_SET - do */
-static const struct nla_policy dst_export_set_nl_policy[DST_A_EXPORT_KEEPALIVE + 1] = {
+static const struct nla_policy dst_export_set_nl_policy[DST_A_EXPORT_NO_RULES + 1] = {
 	[DST_A_EXPORT_NAME] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
 	[DST_A_EXPORT_LISTEN] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
 	[DST_A_EXPORT_ALLOW] = NLA_POLICY_NESTED(dst_rule_nl_policy),
@@ -106,6 +125,9 @@ static const struct nla_policy dst_export_set_nl_policy[DST_A_EXPORT_KEEPALIVE +
 	[DST_A_EXPORT_WRITERS] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
 	[DST_A_EXPORT_WINDOW] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_export_window_range),
 	[DST_A_EXPORT_KEEPALIVE] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_export_keepalive_range),
+	[DST_A_EXPORT_KEYED] = { .type = NLA_FLAG, },
+	[DST_A_EXPORT_NO_KEYS] = { .type = NLA_FLAG, },
+	[DST_A_EXPORT_NO_RULES] = { .type = NLA_FLAG, },
 };
 
 /* DST_CMD_EXPORT_GET - do */
@@ -134,10 +156,34 @@ static const struct nla_policy dst_storage_resume_nl_policy[DST_A_STORAGE_NAME +
 };
 
 /* DST_CMD_STORAGE_MIGRATE - do */
-static const struct nla_policy dst_storage_migrate_nl_policy[DST_A_STORAGE_TIMEOUT + 1] = {
+static const struct nla_policy dst_storage_migrate_nl_policy[DST_A_STORAGE_SUITE + 1] = {
 	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
 	[DST_A_STORAGE_ADDRESS] = NLA_POLICY_MAX_LEN(DST_SOCKADDR_MAX),
 	[DST_A_STORAGE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_storage_timeout_range),
+	[DST_A_STORAGE_KEY_FD] = { .type = NLA_U32, },
+	[DST_A_STORAGE_SERVER_KEY] = NLA_POLICY_EXACT_LEN(DST_KEY_LEN),
+	[DST_A_STORAGE_PSK_FD] = { .type = NLA_U32, },
+	[DST_A_STORAGE_NO_PSK] = { .type = NLA_FLAG, },
+	[DST_A_STORAGE_SUITE] = NLA_POLICY_MAX(NLA_U32, 2),
+};
+
+/* DST_CMD_EXPORT_ALLOW - do */
+static const struct nla_policy dst_export_allow_nl_policy[DST_A_EXPORT_ALLOW_KEY + 1] = {
+	[DST_A_EXPORT_NAME] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
+	[DST_A_EXPORT_ALLOW] = NLA_POLICY_NESTED(dst_rule_nl_policy),
+	[DST_A_EXPORT_ALLOW_KEY] = NLA_POLICY_NESTED(dst_key_nl_policy),
+};
+
+/* DST_CMD_EXPORT_DISALLOW - do */
+static const struct nla_policy dst_export_disallow_nl_policy[DST_A_EXPORT_ALLOW_KEY + 1] = {
+	[DST_A_EXPORT_NAME] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
+	[DST_A_EXPORT_ALLOW] = NLA_POLICY_NESTED(dst_rule_nl_policy),
+	[DST_A_EXPORT_ALLOW_KEY] = NLA_POLICY_NESTED(dst_key_nl_policy),
+};
+
+/* DST_CMD_SERVER_SET - do */
+static const struct nla_policy dst_server_set_nl_policy[DST_A_SERVER_KEY_FD + 1] = {
+	[DST_A_SERVER_KEY_FD] = { .type = NLA_U32, },
 };
 
 /* Ops table for dst */
@@ -146,7 +192,7 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_STORAGE_ADD,
 		.doit		= dst_nl_storage_add_doit,
 		.policy		= dst_storage_add_nl_policy,
-		.maxattr	= DST_A_STORAGE_DIGEST,
+		.maxattr	= DST_A_STORAGE_SUITE,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -160,7 +206,7 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_STORAGE_SET,
 		.doit		= dst_nl_storage_set_doit,
 		.policy		= dst_storage_set_nl_policy,
-		.maxattr	= DST_A_STORAGE_IO_TIMEOUT,
+		.maxattr	= DST_A_STORAGE_SUITE,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -179,7 +225,7 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_EXPORT_ADD,
 		.doit		= dst_nl_export_add_doit,
 		.policy		= dst_export_add_nl_policy,
-		.maxattr	= DST_A_EXPORT_WRITE_THROUGH,
+		.maxattr	= DST_A_EXPORT_KEYED,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -193,7 +239,7 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_EXPORT_SET,
 		.doit		= dst_nl_export_set_doit,
 		.policy		= dst_export_set_nl_policy,
-		.maxattr	= DST_A_EXPORT_KEEPALIVE,
+		.maxattr	= DST_A_EXPORT_NO_RULES,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -245,7 +291,33 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_STORAGE_MIGRATE,
 		.doit		= dst_nl_storage_migrate_doit,
 		.policy		= dst_storage_migrate_nl_policy,
-		.maxattr	= DST_A_STORAGE_TIMEOUT,
+		.maxattr	= DST_A_STORAGE_SUITE,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_EXPORT_ALLOW,
+		.doit		= dst_nl_export_allow_doit,
+		.policy		= dst_export_allow_nl_policy,
+		.maxattr	= DST_A_EXPORT_ALLOW_KEY,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_EXPORT_DISALLOW,
+		.doit		= dst_nl_export_disallow_doit,
+		.policy		= dst_export_disallow_nl_policy,
+		.maxattr	= DST_A_EXPORT_ALLOW_KEY,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= DST_CMD_SERVER_GET,
+		.doit	= dst_nl_server_get_doit,
+		.flags	= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_SERVER_SET,
+		.doit		= dst_nl_server_set_doit,
+		.policy		= dst_server_set_nl_policy,
+		.maxattr	= DST_A_SERVER_KEY_FD,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

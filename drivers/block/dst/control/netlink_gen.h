@@ -13,6 +13,7 @@
 #include <uapi/linux/dst.h>
 
 /* Common nested types */
+extern const struct nla_policy dst_key_nl_policy[DST_A_KEY_PSK + 1];
 extern const struct nla_policy dst_rule_nl_policy[DST_A_RULE_ACCESS + 1];
 
 int dst_nl_storage_add_doit(struct sk_buff *skb, struct genl_info *info);
@@ -31,6 +32,10 @@ int dst_nl_pool_set_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_storage_suspend_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_storage_resume_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_storage_migrate_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_export_allow_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_export_disallow_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_server_get_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_server_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	DST_NLGRP_EVENTS,

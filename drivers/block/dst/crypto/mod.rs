@@ -7,6 +7,8 @@ mod tests;
 #[cfg(CONFIG_KUNIT = "y")]
 mod vectors;
 
+pub(crate) mod keys;
+
 use crate::{
     abstractions::{
         crypto::{

@@ -15,11 +15,13 @@ use crate::{
         address::Address,
         namespace::Namespace, //
     },
+    crypto::keys::PskChange,
     proto::{
         access::{
             Rights,
             Rule, //
         },
+        secret::PublicKey,
         units::{
             Epoch,
             SessionId,
@@ -41,6 +43,12 @@ pub(crate) const MAX_WINDOW: u32 = 65536;
 /// Milliseconds after which a silent client is dropped, if nobody says anything else.
 pub(crate) const DEFAULT_KEEPALIVE: u32 = 10_000;
 
+/// Rules for addresses that an export may have.
+pub(crate) const MAX_RULES: usize = 256;
+
+/// Keys that an export may have.
+pub(crate) const MAX_KEYS: usize = 256;
+
 /// How many sessions may write at the same time.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Writers {
@@ -49,6 +57,26 @@ pub(crate) enum Writers {
     Exclusive,
     /// Any number; they have to coordinate themselves.
     Shared,
+}
+
+/// A key that is to be let in, or be let in with other rights.
+pub(crate) struct KeyChange {
+    /// Whose it is.
+    pub(crate) key: PublicKey,
+    /// What its owner may do.
+    pub(crate) rights: Rights,
+    /// What its owner has to know besides.
+    pub(crate) psk: PskChange,
+}
+
+/// What can be said about a key that is let in.
+pub(crate) struct KeyInfo {
+    /// Whose it is.
+    pub(crate) key: PublicKey,
+    /// What its owner may do.
+    pub(crate) rights: Rights,
+    /// Whether its owner has to know a preshared key.
+    pub(crate) has_psk: bool,
 }
 
 /// All that makes a new export.
@@ -61,8 +89,12 @@ pub(crate) struct ExportConfig {
     pub(crate) net: Namespace,
     /// Where to listen, at least one address.
     pub(crate) listen: KVec<Address>,
-    /// Who is let in. Nobody, if there is none.
+    /// Who is let in by address. Who is on this machine, if there is none and no key.
     pub(crate) rules: KVec<Rule>,
+    /// Whether nobody is let in without a key, as it is anyway if there are some.
+    pub(crate) keyed: bool,
+    /// Who is let in by key.
+    pub(crate) keys: KVec<KeyChange>,
     /// Identity of the data.
     pub(crate) uuid: Uuid,
     /// What clients may do at most.
@@ -85,8 +117,10 @@ pub(crate) struct ExportConfig {
 pub(crate) struct ExportChange {
     /// Where to listen from now on.
     pub(crate) listen: Option<KVec<Address>>,
-    /// Who is let in from now on. Clients that are not any longer are cut off.
+    /// Who is let in by address from now on. Clients that are not any longer are cut off.
     pub(crate) rules: Option<KVec<Rule>>,
+    /// Whether nobody is let in without a key from now on. If not, all keys are forgotten.
+    pub(crate) keyed: Option<bool>,
     /// What clients may do at most. Clients that lose a right are cut off.
     pub(crate) access: Option<Rights>,
     /// How many sessions may write from now on. The ones that do are not touched.
@@ -144,6 +178,8 @@ pub(crate) struct Counts {
     pub(crate) digest_errors: u64,
     /// Pages and other requests accepted and not answered yet.
     pub(crate) in_flight: u64,
+    /// Connections cut because what they were allowed was taken back or made less.
+    pub(crate) revoked: u64,
 }
 
 /// What can be said about an export.
@@ -154,8 +190,10 @@ pub(crate) struct ExportInfo {
     pub(crate) device: CString,
     /// Where it listens.
     pub(crate) listen: KVec<Address>,
-    /// Who is let in.
+    /// Who is let in by address.
     pub(crate) rules: KVec<Rule>,
+    /// Who is let in by key, if the export has keys.
+    pub(crate) keys: Option<KVec<KeyInfo>>,
     /// Identity of the data.
     pub(crate) uuid: Uuid,
     /// What clients may do at most.
@@ -202,6 +240,8 @@ pub(crate) struct SessionInfo {
     pub(crate) state: SessionState,
     /// Where its newest connection comes from.
     pub(crate) peer: Option<Address>,
+    /// The key that it began with, if the export has keys.
+    pub(crate) key: Option<PublicKey>,
     /// Host name that the client gave, without control characters. It is not verified.
     pub(crate) client: CString,
     /// What the client may do.

@@ -27,6 +27,7 @@ pub(super) struct Counters {
     errors: Counter,
     protocol_errors: Counter,
     digest_errors: Counter,
+    revoked: Counter,
 }
 
 /// One of them.
@@ -101,6 +102,11 @@ impl Counters {
         self.digest_errors.add(1);
     }
 
+    /// Counts `connections` that were cut because their client may do less than before.
+    pub(super) fn revoked(&self, connections: u64) {
+        self.revoked.add(connections);
+    }
+
     /// Returns what the counters say, with `in_flight` requests that they do not know of.
     pub(super) fn counts(&self, in_flight: u32) -> Counts {
         Counts {
@@ -115,6 +121,7 @@ impl Counters {
             protocol_errors: self.protocol_errors.get(),
             digest_errors: self.digest_errors.get(),
             in_flight: in_flight.into(),
+            revoked: self.revoked.get(),
         }
     }
 }

@@ -29,15 +29,11 @@ use crate::{
         Result as Verdict, //
     },
     proto::{
-        access::{
-            self,
-            Peer,
-            Rights,
-            Rule, //
-        },
+        access::Rights,
+        admission::Barred,
         geometry::Geometry,
         name,
-        negotiate::KEEPALIVE_MS,
+        secret::PublicKey,
         units::{
             SessionId,
             Uuid, //
@@ -48,18 +44,20 @@ use crate::{
 
 use super::{
     backend::Backend,
+    change::{
+        check_keepalive,
+        check_window, //
+    },
     config::{
-        ExportChange,
         ExportConfig,
         ExportInfo,
         ExportState,
         SessionInfo,
-        Writers,
-        MAX_WINDOW,
-        MIN_WINDOW, //
+        Writers, //
     },
     counters::Counters,
     device,
+    door::Door,
     link::{
         Cut,
         Link, //
@@ -78,7 +76,7 @@ pub(crate) struct Export {
     pub(super) name: CString,
     /// Path of the device.
     path: CString,
-    net: Namespace,
+    pub(super) net: Namespace,
     pub(super) uuid: Uuid,
     share_device: bool,
     write_through: bool,
@@ -102,9 +100,9 @@ pub(crate) struct Export {
 
 /// What can change about an export.
 pub(super) struct Inner {
-    rules: KVec<Rule>,
+    pub(super) door: Door,
     pub(super) access: Rights,
-    writers: Writers,
+    pub(super) writers: Writers,
     pub(super) window: u32,
     pub(super) keepalive: u32,
     /// Where it listens; nowhere any more when it is being removed.
@@ -119,19 +117,12 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    /// Returns what a client at `link` may do, apart from writing when nobody can.
-    pub(super) fn rights(&self, link: &Link) -> Rights {
-        let peer = match link.peer().ip() {
-            None => Peer::Local,
-            Some(ip) => match access::address(&ip) {
-                Some(ip) => Peer::Ip(ip),
-                None => return Rights::None,
-            },
-        };
-
+    /// Returns what a client at `link` may do that has proved to own `key`, if any, apart from
+    /// writing when nobody can.
+    pub(super) fn rights(&self, link: &Link, key: Option<&PublicKey>) -> Result<Rights, Barred> {
         match self.access {
-            Rights::None => Rights::None,
-            Rights::ReadOnly | Rights::ReadWrite => access::rights(peer, &self.rules),
+            Rights::None => Ok(Rights::None),
+            Rights::ReadOnly | Rights::ReadWrite => self.door.admit(link, key),
         }
     }
 
@@ -185,6 +176,7 @@ impl Export {
         }
 
         let read_only = config.access != Rights::ReadWrite;
+        let door = Door::new(config.rules, config.keyed, config.keys)?;
         let device = device::open(&config.device, read_only, config.share_device)?;
         let number = device.number();
         let size = device.sectors();
@@ -210,7 +202,7 @@ impl Export {
                 digests,
                 inner <- new_mutex!(
                     Inner {
-                        rules: config.rules,
+                        door,
                         access: config.access,
                         writers: config.writers,
                         window: config.window,
@@ -269,7 +261,7 @@ impl Export {
     }
 
     /// See [`Self::has_changed`].
-    fn look(&self, inner: &Inner) -> bool {
+    pub(super) fn look(&self, inner: &Inner) -> bool {
         let Some(backend) = &inner.backend else {
             return false;
         };
@@ -302,63 +294,6 @@ impl Export {
         session.info(&self.name, now).ok()
     }
 
-    /// Changes what `change` says. Process context; sleeps.
-    ///
-    /// # Errors
-    ///
-    /// A refusal that says what is wrong; nothing was changed then.
-    pub(super) fn change(&self, change: ExportChange, listeners: &Arc<Listeners>) -> Verdict {
-        change.window.map_or(Ok(()), check_window)?;
-        change.keepalive.map_or(Ok(()), check_keepalive)?;
-
-        let uses = match &change.listen {
-            Some(addresses) => Some(listeners.open_all(&self.net, addresses)?),
-            None => None,
-        };
-        let mut inner = self.inner.lock();
-
-        if inner.removing {
-            drop(inner);
-            return Err(self.refuse(ENOENT, "is being removed"));
-        }
-        if let Some(access) = change.access {
-            let read_only = inner
-                .backend
-                .as_ref()
-                .is_none_or(|backend| !backend.is_writable());
-
-            if access == Rights::ReadWrite && read_only {
-                drop(inner);
-                return Err(self.refuse(EROFS, "was opened for reading only; add it again"));
-            }
-            inner.access = access;
-        }
-        if let Some(rules) = change.rules {
-            inner.rules = rules;
-        }
-        inner.writers = change.writers.unwrap_or(inner.writers);
-        inner.window = change.window.unwrap_or(inner.window);
-        inner.keepalive = change.keepalive.unwrap_or(inner.keepalive);
-
-        // Those who are in although they would not be let in any more.
-        let needs = |write: bool| match write {
-            true => Rights::ReadWrite,
-            false => Rights::ReadOnly,
-        };
-
-        inner
-            .sessions
-            .cut(Cut::Denied, |link, write| inner.rights(link) < needs(write));
-        self.look(&inner);
-
-        // What is not used any more is closed without the lock: that waits for a job.
-        let old = uses.map(|uses| core::mem::replace(&mut inner.uses, uses));
-
-        drop(inner);
-        drop(old);
-        Ok(())
-    }
-
     /// Refuses something about this export.
     pub(super) fn refuse(&self, error: Error, text: &str) -> Refusal {
         Refusal::new(error, fmt!("Export {}: {}", &*self.name, text))
@@ -374,17 +309,16 @@ impl Export {
         let geometry = inner.geometry().unwrap_or_default();
         let (connections, in_flight) = inner.sessions.load();
         let mut listen = KVec::with_capacity(inner.uses.len(), GFP_KERNEL)?;
-        let mut rules = KVec::with_capacity(inner.rules.len(), GFP_KERNEL)?;
 
         for place in &inner.uses {
             listen.push(place.listener().address().clone(), GFP_KERNEL)?;
         }
-        rules.extend_from_slice(&inner.rules, GFP_KERNEL)?;
         Ok(ExportInfo {
             name: CString::try_from(&*self.name)?,
             device: CString::try_from(&*self.path)?,
             listen,
-            rules,
+            rules: inner.door.copy_rules()?,
+            keys: inner.door.key_infos()?,
             uuid: self.uuid,
             access: inner.access,
             writers: inner.writers,
@@ -420,29 +354,5 @@ impl Export {
     /// Tells about the session `id`, given the time `now`, if it exists.
     pub(super) fn session(&self, id: SessionId, now: u64) -> Option<SessionInfo> {
         self.inner.lock().sessions.info_of(id, &self.name, now)
-    }
-}
-
-/// Refuses a window that is too small or too large.
-fn check_window(window: u32) -> Verdict {
-    match (MIN_WINDOW..=MAX_WINDOW).contains(&window) {
-        true => Ok(()),
-        false => Err(Refusal::new(
-            ERANGE,
-            fmt!("The window has to be {MIN_WINDOW} to {MAX_WINDOW} pages"),
-        )),
-    }
-}
-
-/// Refuses a keepalive time that is too short or too long.
-fn check_keepalive(keepalive: u32) -> Verdict {
-    let (min, max) = (KEEPALIVE_MS.start(), KEEPALIVE_MS.end());
-
-    match KEEPALIVE_MS.contains(&keepalive) {
-        true => Ok(()),
-        false => Err(Refusal::new(
-            ERANGE,
-            fmt!("The keepalive time has to be {min} to {max} ms"),
-        )),
     }
 }

@@ -98,7 +98,8 @@ fn admit(connection: &Connection, hello: &Hello<'_>) -> Result<Admission, Denial
         .find_at(hello.export.as_bytes(), link.listener())
         .ok_or(Status::NoExport)?;
 
-    Admission::new(&export, hello, link, registry.clock.now())
+    // A hello that comes in plain proves nothing.
+    Admission::new(&export, hello, link, None, registry.clock.now())
 }
 
 /// Tells the client that it is not let in.

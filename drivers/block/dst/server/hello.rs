@@ -11,6 +11,7 @@ use kernel::{
 
 use crate::proto::{
     access::Rights,
+    admission::Barred,
     attribute::Printable,
     digest::{
         Digest,
@@ -36,6 +37,7 @@ use crate::proto::{
         Versions,
         MAX_CONNECTIONS, //
     },
+    secret::PublicKey,
     status::Status,
     units::{
         BootId,
@@ -102,6 +104,12 @@ impl From<Status> for Denial {
     }
 }
 
+impl From<Barred> for Denial {
+    fn from(barred: Barred) -> Self {
+        Self::new(Status::Denied, barred.text())
+    }
+}
+
 /// The membership of a connection in a session. It ends with [`Export::leave`].
 pub(super) struct Admission {
     /// The export.
@@ -130,7 +138,8 @@ pub(super) struct Admission {
 
 impl Admission {
     /// Lets the client in that said `hello` on the connection `link` and asked for `export`, or
-    /// does not.
+    /// does not. `key` is what the client has proved to own by the handshake of a sealed connection;
+    /// on others there is none.
     ///
     /// # Errors
     ///
@@ -139,6 +148,7 @@ impl Admission {
         export: &Arc<Export>,
         hello: &Hello<'_>,
         link: &Arc<Link>,
+        key: Option<&PublicKey>,
         now: u64,
     ) -> Result<Self, Denial> {
         let client = client_name(hello.client.unwrap_or_default()).map_err(|_| Status::Resource)?;
@@ -148,12 +158,21 @@ impl Admission {
         let Some(backend) = inner.backend.clone().filter(|_| !inner.removing) else {
             return Err(Status::Gone.into());
         };
-        let rights = inner.rights(link);
-        let agreement = agree(export, inner, hello, rights)?;
+        // Those who may do nothing learn nothing.
+        let rights = inner.rights(link, key)?;
+        let agreement = agree(export, inner, hello)?;
         let writer = match inner.is_shared() {
             true => Writer::Shared,
             false => inner.sessions.writer(),
         };
+
+        if inner.sessions.is_of_another(hello.session, key) {
+            return Err(Denial::new(
+                Status::Denied,
+                "the session was begun with another key",
+            ));
+        }
+
         let known = inner.sessions.known(hello);
         let fence = match decide(hello, known.as_ref(), writer, rights) {
             Decision::Accept => None,
@@ -163,7 +182,9 @@ impl Admission {
         let window = inner.window;
         let counters = inner
             .sessions
-            .join(hello, link, || Session::new(hello, client, window, now))
+            .join(hello, link, || {
+                Session::new(hello, key.copied(), client, window, now)
+            })
             .map_err(|_| Denial::new(Status::Resource, "too many sessions or connections"))?;
         let largest = inner.geometry().unwrap_or_default().max_cost();
         let connections = u32::from(hello.connections.clamp(1, MAX_CONNECTIONS));
@@ -245,18 +266,8 @@ impl Admission {
     }
 }
 
-/// Checks everything about `hello` but the fence.
-fn agree(
-    export: &Export,
-    inner: &Inner,
-    hello: &Hello<'_>,
-    rights: Rights,
-) -> Result<Agreement, Denial> {
-    // Those who may do nothing learn nothing.
-    if rights == Rights::None {
-        return Err(Status::Denied.into());
-    }
-
+/// Checks everything about `hello` but the rights and the fence.
+fn agree(export: &Export, inner: &Inner, hello: &Hello<'_>) -> Result<Agreement, Denial> {
     let digests = export.digests.digests();
 
     Terms {

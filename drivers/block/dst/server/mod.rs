@@ -15,11 +15,13 @@
 //! own lock, and then locks of mailboxes and jobs, which are leaves.
 
 mod backend;
+mod change;
 mod channel;
 pub(crate) mod config;
 mod connection;
 mod counters;
 mod device;
+mod door;
 pub(crate) mod export;
 mod greeting;
 mod hello;
@@ -47,12 +49,21 @@ use crate::{
         Refusal,
         Result as Verdict, //
     },
-    pool::Pool, //
+    crypto::keys::KeyPair,
+    pool::Pool,
+    proto::{
+        access::{
+            Prefix,
+            Rule, //
+        },
+        secret::PublicKey, //
+    }, //
 };
 
 use config::{
     ExportChange,
     ExportConfig,
+    KeyChange,
     SessionInfo, //
 };
 use export::Export;
@@ -152,6 +163,37 @@ impl Server {
     /// A refusal that says what is wrong; nothing was changed then.
     pub(crate) fn change_export(&self, name: &CStr, change: ExportChange) -> Verdict {
         self.get(name)?.change(change, &self.listeners)
+    }
+
+    /// Lets more clients into the export `name`, or those that are let in do something else. Process
+    /// context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that says what is wrong; nothing was changed then.
+    pub(crate) fn allow(&self, name: &CStr, rules: &[Rule], keys: KVec<KeyChange>) -> Verdict {
+        self.get(name)?.allow(rules, keys)
+    }
+
+    /// Does not let clients into the export `name` any more by the rules of these prefixes, or by
+    /// these keys. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that says what is wrong; nothing was changed then.
+    pub(crate) fn disallow(&self, name: &CStr, prefixes: &[Prefix], keys: &[PublicKey]) -> Verdict {
+        self.get(name)?.disallow(prefixes, keys)
+    }
+
+    /// Sets the keys with which the server shows who it is, for all handshakes from now on. Process
+    /// context; sleeps.
+    pub(crate) fn set_keys(&self, keys: Arc<KeyPair>) {
+        self.registry.set_keys(keys);
+    }
+
+    /// Returns the key that clients have to be told, if there is one.
+    pub(crate) fn public_key(&self) -> Option<PublicKey> {
+        self.registry.keys().map(|keys| *keys.public())
     }
 
     /// Removes the export `name`, with `force` even if clients are attached. Process context.

@@ -26,6 +26,7 @@ use crate::{
         boot,
         random::random_bytes, //
     },
+    crypto::keys::KeyPair,
     proto::units::BootId, //
 };
 
@@ -86,6 +87,9 @@ pub(super) struct Registry {
     pub(super) clock: Clock,
     #[pin]
     limiter: Limiter,
+    /// What shows clients with keys that this is the right server.
+    #[pin]
+    keys: Mutex<Option<Arc<KeyPair>>>,
     #[pin]
     exports: Mutex<KVec<Arc<Export>>>,
     /// All connections, the oldest first.
@@ -117,6 +121,7 @@ impl Registry {
                 losses: Atomic::new(0),
                 clock: Clock::new(),
                 limiter <- Limiter::new(),
+                keys <- new_mutex!(None, "Registry::keys"),
                 exports <- new_mutex!(KVec::new(), "Registry::exports"),
                 links <- new_mutex!(KVec::new(), "Registry::links"),
                 gone <- new_condvar!("Registry::gone"),
@@ -139,6 +144,18 @@ impl Registry {
             // There has to be memory at some time, and the clients have to hear of it.
             fsleep(Delta::from_millis(MARK_RETRY_MS));
         }
+    }
+
+    /// Returns the keys with which the server shows who it is, if it has some.
+    pub(super) fn keys(&self) -> Option<Arc<KeyPair>> {
+        self.keys.lock().clone()
+    }
+
+    /// Sets the keys with which the server shows who it is.
+    pub(super) fn set_keys(&self, keys: Arc<KeyPair>) {
+        let old = self.keys.lock().replace(keys);
+
+        drop(old);
     }
 
     /// Returns whether a line may be written to the log.

@@ -19,6 +19,7 @@ use crate::proto::{
     },
     hello::Hello,
     negotiate::MAX_CONNECTIONS,
+    secret::PublicKey,
     units::{
         Epoch,
         Generation,
@@ -57,6 +58,9 @@ struct Member {
 /// A client that is attached.
 pub(super) struct Session {
     id: SessionId,
+    /// The key that its first connection was made with, if the export has keys. All others have to
+    /// be made with the same one.
+    key: Option<PublicKey>,
     /// Whether it may write.
     write: bool,
     /// The highest epoch it has had.
@@ -74,10 +78,18 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Returns a session without members that begins with `hello` at the time `now`.
-    pub(super) fn new(hello: &Hello<'_>, client: CString, window: u32, now: u64) -> Result<Self> {
+    /// Returns a session without members that begins with `hello` at the time `now`, by a client
+    /// that has proved to own `key`, if any.
+    pub(super) fn new(
+        hello: &Hello<'_>,
+        key: Option<PublicKey>,
+        client: CString,
+        window: u32,
+        now: u64,
+    ) -> Result<Self> {
         Ok(Self {
             id: hello.session,
+            key,
             write: hello.write,
             epoch: Epoch::default(),
             generations: [Generation::default(); MAX_CONNECTIONS as usize],
@@ -145,6 +157,19 @@ impl Session {
         Ok(())
     }
 
+    /// Returns the key that it began with, if any.
+    pub(super) fn key(&self) -> Option<&PublicKey> {
+        self.key.as_ref()
+    }
+
+    /// Returns what it has to be allowed.
+    pub(super) fn needs(&self) -> Rights {
+        match self.write {
+            true => Rights::ReadWrite,
+            false => Rights::ReadOnly,
+        }
+    }
+
     /// Returns the requests of all its members.
     fn inflight(&self) -> u32 {
         self.members
@@ -177,11 +202,9 @@ impl Session {
             id: self.id,
             state,
             peer: newest.map(|member| member.link.peer().clone()),
+            key: self.key,
             client: CString::try_from(&*self.client)?,
-            access: match self.write {
-                true => Rights::ReadWrite,
-                false => Rights::ReadOnly,
-            },
+            access: self.needs(),
             epoch: self.epoch,
             connections: self
                 .members
@@ -233,6 +256,12 @@ impl Sessions {
         stamp: Stamp,
     ) -> Option<KnownSession> {
         Some(self.get(id)?.known(number, stamp))
+    }
+
+    /// Returns whether the session `id` belongs to somebody else than who owns `key`, if any.
+    pub(super) fn is_of_another(&self, id: SessionId, key: Option<&PublicKey>) -> bool {
+        self.get(id)
+            .is_some_and(|session| session.key.as_ref() != key)
     }
 
     /// Returns who writes to an export with a single writer.
@@ -297,15 +326,20 @@ impl Sessions {
         }
     }
 
-    /// Cuts the members that `doomed` says, given whether they may write, because of `why`.
-    pub(super) fn cut(&self, why: Cut, doomed: impl Fn(&Link, bool) -> bool) {
+    /// Cuts the members that `doomed` says, given their session, because of `why`. Returns how many
+    /// of them were not cut before.
+    pub(super) fn cut(&self, why: Cut, doomed: impl Fn(&Link, &Session) -> bool) -> u64 {
+        let mut cut = 0;
+
         for session in &self.0 {
             for member in &session.members {
-                if doomed(&member.link, session.write) {
+                if doomed(&member.link, session) {
+                    cut += u64::from(member.link.is_cut().is_none());
                     member.link.cut(why);
                 }
             }
         }
+        cut
     }
 
     /// Wakes all members.

@@ -11,6 +11,7 @@ use super::{
         uapi,
         Control, //
     },
+    keys,
     values::{
         self,
         Counters, //
@@ -80,6 +81,47 @@ pub(super) fn set(control: &Control, request: &Request) -> Verdict {
     control.change_export(&name(request)?, change(request)?)
 }
 
+/// Lets more clients in.
+pub(super) fn allow(control: &Control, request: &Request) -> Verdict {
+    let name = name(request)?;
+
+    require_client(request)?;
+    control.change_allowed(&name, |server| {
+        server.allow(
+            &name,
+            &values::rules(request, uapi::DST_A_EXPORT_ALLOW)?,
+            keys::of_export(request)?,
+        )
+    })
+}
+
+/// Does not let clients in any more.
+pub(super) fn disallow(control: &Control, request: &Request) -> Verdict {
+    let name = name(request)?;
+
+    require_client(request)?;
+    control.change_allowed(&name, |server| {
+        server.disallow(
+            &name,
+            &values::prefixes(request, uapi::DST_A_EXPORT_ALLOW)?,
+            &keys::names(request)?,
+        )
+    })
+}
+
+/// Refuses a request that says nothing about clients.
+fn require_client(request: &Request) -> Verdict {
+    let attributes = request.attributes();
+
+    match attributes.has(uapi::DST_A_EXPORT_ALLOW) || attributes.has(uapi::DST_A_EXPORT_ALLOW_KEY) {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            EINVAL,
+            fmt!("The rule or the key of a client is missing"),
+        )),
+    }
+}
+
 /// Shows an export.
 pub(super) fn get(control: &Control, request: &Request) -> Verdict {
     let info = control.server.get(&name(request)?)?.info()?;
@@ -123,6 +165,8 @@ fn config(request: &Request) -> Verdict<ExportConfig> {
         net: request.namespace()?,
         listen: values::addresses(request, uapi::DST_A_EXPORT_LISTEN)?,
         rules: values::rules(request, uapi::DST_A_EXPORT_ALLOW)?,
+        keyed: attributes.has(uapi::DST_A_EXPORT_KEYED),
+        keys: keys::of_export(request)?,
         uuid: values::uuid(&uuid)?,
         access: match attributes.get(uapi::DST_A_EXPORT_ACCESS) {
             Some(access) => values::rights(&access)?,
@@ -153,9 +197,24 @@ fn change(request: &Request) -> Verdict<ExportChange> {
     if attributes.has(uapi::DST_A_EXPORT_LISTEN) {
         change.listen = Some(values::addresses(request, uapi::DST_A_EXPORT_LISTEN)?);
     }
-    if attributes.has(uapi::DST_A_EXPORT_ALLOW) {
-        change.rules = Some(values::rules(request, uapi::DST_A_EXPORT_ALLOW)?);
-    }
+    change.rules = match (
+        attributes.has(uapi::DST_A_EXPORT_ALLOW),
+        attributes.has(uapi::DST_A_EXPORT_NO_RULES),
+    ) {
+        (true, true) => return Err(excluding("allow", "no-rules")),
+        (true, false) => Some(values::rules(request, uapi::DST_A_EXPORT_ALLOW)?),
+        (false, true) => Some(KVec::new()),
+        (false, false) => None,
+    };
+    change.keyed = match (
+        attributes.has(uapi::DST_A_EXPORT_KEYED),
+        attributes.has(uapi::DST_A_EXPORT_NO_KEYS),
+    ) {
+        (true, true) => return Err(excluding("keyed", "no-keys")),
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
+    };
     if let Some(access) = attributes.get(uapi::DST_A_EXPORT_ACCESS) {
         change.access = Some(values::rights(&access)?);
     }
@@ -169,6 +228,11 @@ fn change(request: &Request) -> Verdict<ExportChange> {
         change.keepalive = Some(keepalive.u32()?);
     }
     Ok(change)
+}
+
+/// Refuses a request that says two things that cannot both be meant.
+fn excluding(one: &str, other: &str) -> Refusal {
+    Refusal::new(EINVAL, fmt!("{one} and {other} exclude each other"))
 }
 
 /// Returns the name in the request.
@@ -201,6 +265,10 @@ fn put(message: &mut Message<'_>, info: &ExportInfo) -> Result {
 
     put_identity(message, info)?;
     values::put_rules(message, uapi::DST_A_EXPORT_ALLOW, &info.rules)?;
+    message.put_flag(uapi::DST_A_EXPORT_KEYED, info.keys.is_some())?;
+    if let Some(keys) = &info.keys {
+        keys::put(message, uapi::DST_A_EXPORT_ALLOW_KEY, keys)?;
+    }
     message.put_u32(uapi::DST_A_EXPORT_WRITERS, writers)?;
     message.put_flag(uapi::DST_A_EXPORT_SHARE_DEVICE, info.share_device)?;
     message.put_flag(uapi::DST_A_EXPORT_WRITE_THROUGH, info.write_through)?;
@@ -210,7 +278,11 @@ fn put(message: &mut Message<'_>, info: &ExportInfo) -> Result {
     message.put_u32(uapi::DST_A_EXPORT_LOGICAL_BLOCK, info.logical_block)?;
     message.put_u32(uapi::DST_A_EXPORT_PHYSICAL_BLOCK, info.physical_block)?;
     message.put_u32(uapi::DST_A_EXPORT_CONNECTIONS, info.connections)?;
-    counters(&info.counts).put(message, uapi::DST_A_EXPORT_COUNTERS)
+    Counters {
+        revoked: Some(info.counts.revoked),
+        ..counters(&info.counts)
+    }
+    .put(message, uapi::DST_A_EXPORT_COUNTERS)
 }
 
 /// Adds what tells the export from others.
@@ -256,5 +328,6 @@ pub(super) fn counters(counts: &Counts) -> Counters {
         digest_errors: counts.digest_errors,
         in_flight: counts.in_flight,
         again: None,
+        revoked: None,
     }
 }

@@ -6,7 +6,9 @@
 //! generated. That checks the rights of callers and the form of what they send; the functions in
 //! here do what is asked.
 
+mod keys;
 mod pool;
+mod server;
 mod values;
 
 pub(super) mod export;
@@ -54,6 +56,10 @@ genetlink::handlers! {
         dst_nl_export_add_doit => export::add,
         dst_nl_export_set_doit => export::set,
         dst_nl_export_get_doit => export::get,
+        dst_nl_export_allow_doit => export::allow,
+        dst_nl_export_disallow_doit => export::disallow,
+        dst_nl_server_get_doit => server::get,
+        dst_nl_server_set_doit => server::set,
         dst_nl_pool_get_doit => pool::get,
         dst_nl_pool_set_doit => pool::set,
     },

@@ -9,6 +9,7 @@ use super::{
         Control, //
     },
     export,
+    keys,
     values, //
 };
 use crate::{
@@ -80,5 +81,6 @@ fn put_state(message: &mut Message<'_>, info: &SessionInfo) -> Result {
     values::put_text(message, uapi::DST_A_SESSION_CLIENT, &info.client)?;
     values::put_rights(message, uapi::DST_A_SESSION_ACCESS, info.access)?;
     message.put_u32(uapi::DST_A_SESSION_EPOCH, info.epoch.0)?;
-    message.put_u32(uapi::DST_A_SESSION_CONNECTIONS, info.connections)
+    message.put_u32(uapi::DST_A_SESSION_CONNECTIONS, info.connections)?;
+    keys::put_public(message, uapi::DST_A_SESSION_KEY, info.key.as_ref())
 }

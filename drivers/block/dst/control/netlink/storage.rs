@@ -12,6 +12,7 @@ use super::{
         uapi,
         Control, //
     },
+    keys,
     later,
     values::{
         self,
@@ -106,16 +107,17 @@ pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
 pub(super) fn set(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let storage = find(&control, request)?;
     let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+    let keys = keys::of_storage(request)?;
     let connections = connections(request)?;
     let policy = policy(request, storage.policy())?;
 
     later(control, request, move |control, _| {
-        // The only one that may be refused for another reason than a lack of memory.
+        // What may be refused for more reasons comes first.
+        if !addresses.is_empty() || !keys.is_empty() {
+            storage.set_route(addresses, keys, uapi::DST_TIMEOUT_DEFAULT)?;
+        }
         if let Some(connections) = connections {
             storage.set_connections(connections)?;
-        }
-        if !addresses.is_empty() {
-            storage.set_addresses(addresses)?;
         }
         storage.set_policy(policy);
         control.events.storage(Event::Changed, &storage);
@@ -147,9 +149,10 @@ pub(super) fn migrate(control: ArcBorrow<'_, Control>, request: &Request) -> Ver
     }
 
     let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+    let keys = keys::of_storage(request)?;
 
     later(control, request, move |control, request| {
-        storage.migrate(addresses, timeout)?;
+        storage.migrate(addresses, keys, timeout)?;
         control.events.storage(Event::Changed, &storage);
 
         let info = storage.info()?;
@@ -219,6 +222,7 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
         connections: connections(request)?.unwrap_or(0),
         policy: policy(request, Policy::default())?,
         digest: digest(request)?,
+        keys: keys::of_storage(request)?,
     })
 }
 
@@ -380,6 +384,12 @@ fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Resu
     if let Some(method) = storage.digest() {
         message.put_str(uapi::DST_A_STORAGE_DIGEST, method.digest().name())?;
     }
+    if let Some(keys) = &info.keys {
+        keys::put_public(message, uapi::DST_A_STORAGE_PUBLIC_KEY, Some(&keys.public))?;
+        keys::put_public(message, uapi::DST_A_STORAGE_SERVER_KEY, Some(&keys.server))?;
+        message.put_flag(uapi::DST_A_STORAGE_PSK, keys.has_psk)?;
+        message.put_u32(uapi::DST_A_STORAGE_SUITE, keys::suite_number(keys.suite))?;
+    }
     counters(info).put(message, uapi::DST_A_STORAGE_COUNTERS)
 }
 
@@ -451,5 +461,6 @@ fn counters(info: &StorageInfo) -> Counters {
         digest_errors: totals.digest_errors,
         in_flight: info.in_flight.into(),
         again: Some((totals.resent, totals.reconnects)),
+        revoked: None,
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Counters {
     pub(super) in_flight: u64,
     /// Pages sent again and connections made again, which only storages have.
     pub(super) again: Option<(u64, u64)>,
+    /// Connections cut because their clients lost rights, which only exports have.
+    pub(super) revoked: Option<u64>,
 }
 
 impl Counters {
@@ -73,7 +75,11 @@ impl Counters {
             }
             nest.put_uint(uapi::DST_A_COUNTERS_PROTOCOL_ERRORS, self.protocol_errors)?;
             nest.put_uint(uapi::DST_A_COUNTERS_IN_FLIGHT, self.in_flight)?;
-            nest.put_uint(uapi::DST_A_COUNTERS_DIGEST_ERRORS, self.digest_errors)
+            nest.put_uint(uapi::DST_A_COUNTERS_DIGEST_ERRORS, self.digest_errors)?;
+            if let Some(revoked) = self.revoked {
+                nest.put_uint(uapi::DST_A_COUNTERS_REVOKED, revoked)?;
+            }
+            Ok(())
         })
     }
 }
@@ -160,6 +166,30 @@ pub(super) fn put_addresses(message: &mut Message<'_>, kind: u32, addresses: &[A
 
 /// Returns all rules of a request that are called `kind`.
 pub(super) fn rules(request: &Request, kind: u32) -> Verdict<KVec<Rule>> {
+    each_rule(request, kind, |attribute| {
+        Ok(Rule {
+            prefix: prefix(attribute)?,
+            rights: attribute
+                .nest()
+                .get(uapi::DST_A_RULE_ACCESS)
+                .and_then(|attribute| rights(&attribute).ok())
+                .ok_or("it says neither read-only nor read-write")?,
+        })
+    })
+}
+
+/// Returns the prefixes of all rules of a request that are called `kind`.
+pub(super) fn prefixes(request: &Request, kind: u32) -> Verdict<KVec<Prefix>> {
+    each_rule(request, kind, prefix)
+}
+
+/// Returns what `read` makes of each rule of a request that is called `kind`, or refuses the request
+/// because of what it says is wrong.
+fn each_rule<T>(
+    request: &Request,
+    kind: u32,
+    read: impl Fn(&Attribute<'_>) -> core::result::Result<T, &'static str>,
+) -> Verdict<KVec<T>> {
     let mut rules = KVec::new();
 
     for (index, attribute) in request.attributes().all(kind).enumerate() {
@@ -171,7 +201,7 @@ pub(super) fn rules(request: &Request, kind: u32) -> Verdict<KVec<Rule>> {
             ));
         }
 
-        let rule = rule(&attribute).map_err(|what| {
+        let rule = read(&attribute).map_err(|what| {
             request.blame(&attribute);
             Refusal::new(EINVAL, fmt!("Rule {}: {}", index + 1, what))
         })?;
@@ -181,8 +211,8 @@ pub(super) fn rules(request: &Request, kind: u32) -> Verdict<KVec<Rule>> {
     Ok(rules)
 }
 
-/// Returns a rule, or what is wrong with it.
-fn rule(attribute: &Attribute<'_>) -> core::result::Result<Rule, &'static str> {
+/// Returns the prefix of a rule, or what is wrong with it.
+fn prefix(attribute: &Attribute<'_>) -> core::result::Result<Prefix, &'static str> {
     let nest = attribute.nest();
     let bytes = nest
         .get(uapi::DST_A_RULE_ADDRESS)
@@ -193,10 +223,6 @@ fn rule(attribute: &Attribute<'_>) -> core::result::Result<Rule, &'static str> {
         .get(uapi::DST_A_RULE_PREFIX_LEN)
         .and_then(|attribute| attribute.u8().ok())
         .ok_or("there is no prefix length")?;
-    let rights = nest
-        .get(uapi::DST_A_RULE_ACCESS)
-        .and_then(|attribute| rights(&attribute).ok())
-        .ok_or("it says neither read-only nor read-write")?;
 
     if let Some(stated) = nest.get(uapi::DST_A_RULE_FAMILY) {
         if stated.u32() != Ok(family(address)) {
@@ -204,9 +230,7 @@ fn rule(attribute: &Attribute<'_>) -> core::result::Result<Rule, &'static str> {
         }
     }
 
-    let prefix = Prefix::new(address, len).map_err(|error| error.text())?;
-
-    Ok(Rule { prefix, rights })
+    Prefix::new(address, len).map_err(|error| error.text())
 }
 
 /// Adds rules.

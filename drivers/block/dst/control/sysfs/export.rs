@@ -62,6 +62,8 @@ attribute_group! {
     errors: errors;
     protocol_errors: protocol_errors;
     digest_errors: digest_errors;
+    keyed: keyed;
+    revoked: revoked;
 }
 
 lines! {
@@ -89,6 +91,8 @@ lines! {
     errors => info.counts.errors;
     protocol_errors => info.counts.protocol_errors;
     digest_errors => info.counts.digest_errors;
+    keyed => u32::from(info.keys.is_some());
+    revoked => info.counts.revoked;
 }
 
 /// Shows the addresses that the export listens on.
