@@ -7,6 +7,12 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
 
+/// A public key.
+const KEY: &str = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=";
+
+/// A public key that nobody can own.
+const ZERO: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
 fn dstctl(args: &[&str]) -> assert_cmd::assert::Assert {
     Command::cargo_bin("dstctl").unwrap().args(args).assert()
 }
@@ -85,6 +91,58 @@ fn wrong_command_lines_are_explained_with_exit_code_2() {
         ),
         (&["export", "set", "a"], "--allow <PREFIX:ro|rw>"),
         (
+            &["export", "set", "a", "--no-keys", "--keys-only"],
+            "cannot be used with",
+        ),
+        (&["export", "allow", "a"], "--key <KEY:ro|rw>"),
+        (
+            &["export", "allow", "a", "--key", KEY],
+            "write KEY:ro or KEY:rw",
+        ),
+        (
+            &[
+                "export",
+                "allow",
+                "a",
+                "--from",
+                "10.0.0.0/8:rw",
+                "--psk",
+                "f",
+            ],
+            "--key <KEY:ro|rw>",
+        ),
+        (&["export", "disallow", "a"], "--key <KEY>"),
+        (
+            &["export", "disallow", "a", "--key", "x"],
+            "44 characters of base64",
+        ),
+        (&["add", "a", "server", "--server-key", KEY], "--key <FILE>"),
+        (&["add", "a", "server", "--key", "f"], "--server-key <KEY>"),
+        (&["add", "a", "server", "--psk", "f"], "--key <FILE>"),
+        (
+            &[
+                "add",
+                "a",
+                "server",
+                "--key",
+                "f",
+                "--server-key",
+                KEY,
+                "--digest",
+                "crc32c",
+            ],
+            "cannot be used with",
+        ),
+        (
+            &["add", "a", "server", "--key", "f", "--server-key", ZERO],
+            "no secret key has this public key",
+        ),
+        (
+            &["set", "a", "--suite", "rot13"],
+            "chacha20-poly1305, aes-256-gcm",
+        ),
+        (&["server", "set"], "--key <FILE>"),
+        (
             &["export", "set", "a", "--read-only", "--read-write"],
             "cannot be used with",
         ),
@@ -112,6 +170,36 @@ fn devices_that_cannot_be_exported_are_explained() {
     add(file.to_str().unwrap())
         .code(9)
         .stderr(contains("is a file, not a block device\nhint: losetup"));
+}
+
+#[test]
+fn keys_go_through_pipes() {
+    let secret = dstctl(&["key", "generate"]).success();
+    let secret = secret.get_output().stdout.clone();
+    let public = |args: &[&str]| {
+        let output = Command::cargo_bin("dstctl")
+            .unwrap()
+            .args(args)
+            .write_stdin(secret.clone())
+            .assert()
+            .success()
+            .stderr("");
+
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+
+    assert_eq!(secret.len(), 45);
+    assert_eq!(public(&["key", "public"]).len(), 45);
+    assert_eq!(public(&["key", "public", "-"]), public(&["key", "public"]));
+    assert!(public(&["--json", "key", "public"]).contains("\"public_key\""));
+    Command::cargo_bin("dstctl")
+        .unwrap()
+        .args(["key", "public"])
+        .write_stdin("nonsense")
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(contains("there is no key in the standard input"));
 }
 
 #[test]
@@ -158,7 +246,16 @@ fn help_names_the_exit_codes() {
     dstctl(&["--help"])
         .success()
         .stdout(contains("8 module not loaded").and(contains("dstctl add disk server:7770")));
-    for command in [&["export"][..], &["pool"], &["export", "add"], &["add"]] {
+    for command in [
+        &["export"][..],
+        &["pool"],
+        &["export", "add"],
+        &["export", "allow"],
+        &["add"],
+        &["key"],
+        &["key", "public"],
+        &["server"],
+    ] {
         dstctl(&[command, &["--help"]].concat()).success();
     }
 }
@@ -203,6 +300,9 @@ fn a_missing_module_is_explained() {
         &["pool", "show"],
         &["pool", "set", "2"],
         &["events"],
+        &["server", "show"],
+        &["export", "allow", "a", "--from", "10.0.0.0/8:rw"],
+        &["export", "disallow", "a", "--key", KEY],
     ] {
         dstctl(args).code(8).stdout("").stderr(contains(
             "the kernel module is not loaded\nhint: modprobe dst\n",

@@ -4,6 +4,10 @@
 
 use crate::input::duration;
 use crate::input::endpoint::Endpoint;
+use crate::input::key::{
+    self,
+    AllowedKey, //
+};
 use crate::input::name;
 use crate::input::rule;
 use crate::uapi::limit;
@@ -12,14 +16,21 @@ use clap::{
     Args,
     Subcommand, //
 };
-use dst_proto::access::Rule;
+use dst_proto::access::{
+    Prefix,
+    Rule, //
+};
+use dst_proto::secret::PublicKey;
 use std::path::PathBuf;
 use uuid::Uuid;
 
 /// What can be changed of an export.
-const CHANGES: [&str; 8] = [
+const CHANGES: [&str; 11] = [
     "listen",
     "allow",
+    "no_rules",
+    "keys_only",
+    "no_keys",
     "read_only",
     "read_write",
     "shared_writers",
@@ -48,6 +59,10 @@ pub enum ExportCommand {
     Add(ExportAdd),
     /// Change an export
     Set(ExportSet),
+    /// Let more clients in, or change what they may do
+    Allow(ExportAllow),
+    /// Do not let clients in any more
+    Disallow(ExportDisallow),
     /// Remove an export
     Del {
         /// Name of the export
@@ -86,6 +101,15 @@ pub struct ExportAdd {
     /// prefix that fits decides; without any rule only this machine is let in
     #[arg(long, value_name = "PREFIX:ro|rw", value_parser = rule::parse)]
     pub allow: Vec<Rule>,
+
+    /// Let in the client with this public key, to read (ro) or to read and write (rw), and nobody
+    /// without a key; may be given several times
+    #[arg(long, value_name = "KEY:ro|rw", value_parser = key::allowed)]
+    pub allow_key: Vec<AllowedKey>,
+
+    /// Let in nobody without a key, though no key is given yet
+    #[arg(long)]
+    pub keys_only: bool,
 
     /// Let nobody write
     #[arg(long)]
@@ -136,6 +160,18 @@ pub struct ExportSet {
     #[arg(long, value_name = "PREFIX:ro|rw", value_parser = rule::parse)]
     pub allow: Vec<Rule>,
 
+    /// Remove all rules: this machine is let in, or if the export has keys, every address
+    #[arg(long, conflicts_with = "allow")]
+    pub no_rules: bool,
+
+    /// Let in nobody without a key, though no key is given yet
+    #[arg(long, conflicts_with = "no_keys")]
+    pub keys_only: bool,
+
+    /// Forget all keys and let clients in by their address again, unauthenticated and in plain
+    #[arg(long)]
+    pub no_keys: bool,
+
     /// Let nobody write
     #[arg(long, conflicts_with = "read_write")]
     pub read_only: bool,
@@ -159,4 +195,52 @@ pub struct ExportSet {
     /// Time after which a silent client is dropped
     #[arg(long, value_name = "TIME", value_parser = keepalive)]
     pub keepalive: Option<u32>,
+}
+
+/// Let clients in.
+#[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("clients")
+    .required(true)
+    .multiple(true)
+    .args(["key", "from"]))]
+pub struct ExportAllow {
+    /// Name of the export
+    #[arg(value_parser = name::export)]
+    pub name: String,
+
+    /// Public key of a client, and what it may do; may be given several times
+    #[arg(long, value_name = "KEY:ro|rw", value_parser = key::allowed)]
+    pub key: Vec<AllowedKey>,
+
+    /// File of a preshared key, which the owner of the one key has to know, too
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub psk: Option<PathBuf>,
+
+    /// Have no preshared key for these keys
+    #[arg(long, conflicts_with = "psk", requires = "key")]
+    pub no_psk: bool,
+
+    /// Addresses of clients, and what they may do; may be given several times
+    #[arg(long, value_name = "PREFIX:ro|rw", value_parser = rule::parse)]
+    pub from: Vec<Rule>,
+}
+
+/// Do not let clients in any more.
+#[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("clients")
+    .required(true)
+    .multiple(true)
+    .args(["key", "from"]))]
+pub struct ExportDisallow {
+    /// Name of the export
+    #[arg(value_parser = name::export)]
+    pub name: String,
+
+    /// Public key of a client; may be given several times
+    #[arg(long, value_name = "KEY", value_parser = key::public)]
+    pub key: Vec<PublicKey>,
+
+    /// Prefix of a rule; may be given several times
+    #[arg(long, value_name = "PREFIX", value_parser = rule::prefix)]
+    pub from: Vec<Prefix>,
 }

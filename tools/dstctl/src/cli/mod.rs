@@ -3,12 +3,22 @@
 //! The command line.
 
 mod export;
+mod key;
 mod storage;
 
 pub use export::{
     ExportAdd,
+    ExportAllow,
     ExportCommand,
+    ExportDisallow,
     ExportSet, //
+};
+pub use key::{
+    ChangedKeys,
+    KeyCommand,
+    ServerCommand,
+    StorageKeys,
+    Suite, //
 };
 pub use storage::{
     StorageAdd,
@@ -90,6 +100,12 @@ pub enum Command {
     /// Export block devices of this machine
     #[command(subcommand)]
     Export(ExportCommand),
+    /// Show or change what all exports of this machine have in common
+    #[command(subcommand)]
+    Server(ServerCommand),
+    /// Make keys
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// List the clients that are attached to exports
     Sessions {
         /// Only those of this export

@@ -2,6 +2,10 @@
 
 //! Commands for storages.
 
+use super::{
+    ChangedKeys,
+    StorageKeys, //
+};
 use crate::input::duration;
 use crate::input::endpoint::Endpoint;
 use crate::input::name;
@@ -76,6 +80,10 @@ pub struct StorageAdd {
     /// Accept only the export of this identity
     #[arg(long)]
     pub uuid: Option<Uuid>,
+
+    /// What its connections are sealed with.
+    #[command(flatten)]
+    pub keys: StorageKeys,
 }
 
 /// Change a storage.
@@ -83,7 +91,17 @@ pub struct StorageAdd {
 #[command(group = ArgGroup::new("change")
     .required(true)
     .multiple(true)
-    .args(["servers", "connections", "fail_after", "io_timeout"]))]
+    .args([
+        "servers",
+        "connections",
+        "fail_after",
+        "io_timeout",
+        "key",
+        "server_key",
+        "psk",
+        "no_psk",
+        "suite",
+    ]))]
 pub struct StorageSet {
     /// Name of the storage
     #[arg(value_parser = name::storage)]
@@ -105,6 +123,10 @@ pub struct StorageSet {
     /// Fail I/O that takes longer than this with a timeout error; without it I/O waits
     #[arg(long, value_name = "TIME|never", value_parser = duration::policy)]
     pub io_timeout: Option<u32>,
+
+    /// What its connections are sealed with.
+    #[command(flatten)]
+    pub keys: ChangedKeys,
 }
 
 /// Move a storage to another server.
@@ -121,4 +143,8 @@ pub struct StorageMigrate {
     /// How long to try to reach it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = some_timeout)]
     pub timeout: u32,
+
+    /// What its connections are sealed with there.
+    #[command(flatten)]
+    pub keys: ChangedKeys,
 }

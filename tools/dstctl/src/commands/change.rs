@@ -8,6 +8,7 @@ use super::explain::{
     missing,
     Explanation, //
 };
+use super::handed::Named;
 use super::storage::{
     explain_connect,
     get,
@@ -39,7 +40,8 @@ use crate::uapi::{
 /// Changes settings of a storage.
 pub(super) fn set(args: &StorageSet, context: &mut Context<'_>) -> Result<()> {
     let addresses = Endpoint::resolve_all(&args.servers, limit::ADDRESSES_MAX)?;
-    let attributes = set_attributes(args, &addresses);
+    let mut attributes = set_attributes(args, &addresses);
+    let (handed, _) = Named::from(&args.keys).put(&mut attributes, context.err)?;
 
     tell(
         command::STORAGE_SET,
@@ -48,6 +50,7 @@ pub(super) fn set(args: &StorageSet, context: &mut Context<'_>) -> Result<()> {
         &attributes,
         context,
     )?;
+    drop(handed);
     done(
         &args.name,
         &format!("Changed storage '{}'", args.name),
@@ -93,6 +96,7 @@ pub(super) fn migrate(args: &StorageMigrate, context: &mut Context<'_>) -> Resul
     put_addresses(&mut attributes, &addresses);
     attributes.u32(attr::TIMEOUT, args.timeout);
 
+    let (handed, own) = Named::from(&args.keys).put(&mut attributes, context.err)?;
     let replies = context
         .kernel
         .request(command::STORAGE_MIGRATE, &attributes)
@@ -102,10 +106,13 @@ pub(super) fn migrate(args: &StorageMigrate, context: &mut Context<'_>) -> Resul
                 error,
                 |errno, _| match errno {
                     libc::ENODEV | libc::EBUSY => refused(errno),
-                    _ => explain_connect(&args.servers, export, args.timeout, errno),
+                    _ => explain_connect(&args.servers, export, args.timeout, own.as_ref(), errno),
                 },
             )
         })?;
+
+    drop(handed);
+
     let storage = match replies.first() {
         Some(reply) => parse(reply)?,
         None => get(&args.name, context)?,

@@ -10,6 +10,7 @@ use super::explain::{
     Explanation, //
 };
 use super::{
+    access,
     hints,
     sockets,
     Context, //
@@ -54,13 +55,15 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// What shows all exports.
-const LIST: &str = "dstctl export list";
+pub(super) const LIST: &str = "dstctl export list";
 
 /// Runs a command for exports.
 pub(super) fn run(command: &ExportCommand, context: &mut Context<'_>) -> Result<()> {
     match command {
         ExportCommand::Add(args) => add(args, context),
         ExportCommand::Set(args) => set(args, context),
+        ExportCommand::Allow(args) => access::allow(args, context),
+        ExportCommand::Disallow(args) => access::disallow(args, context),
         ExportCommand::Del { name, force } => del(name, *force, context),
         ExportCommand::List => list(context),
         ExportCommand::Show { name } => show(name, context),
@@ -103,9 +106,15 @@ fn add(args: &ExportAdd, context: &mut Context<'_>) -> Result<()> {
         args.name,
         joined(&listen),
     )?;
-    Ok(context
+    let server = match export.keyed {
+        true => hints::server_key(context.kernel),
+        false => String::new(),
+    };
+
+    context
         .out
-        .write_all(hints::exported(args, &listen).as_bytes())?)
+        .write_all(hints::exported(args, &listen).as_bytes())?;
+    Ok(context.out.write_all(server.as_bytes())?)
 }
 
 /// Changes an export.
@@ -279,11 +288,17 @@ fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
         .put("writers", e.writers)
         .put("acknowledges", Some(acknowledges))
         .put_all("listens on", &e.listen);
-    if e.allow.is_empty() {
-        sheet.put("lets in", Some("this machine only"));
-    } else {
-        sheet.put_all("lets in", &e.allow);
-    }
+    match (e.allow.is_empty(), e.keyed) {
+        (true, false) => sheet.put("lets in", Some("this machine only")),
+        (true, true) => sheet.put("lets in from", Some("every address")),
+        (false, false) => sheet.put_all("lets in", &e.allow),
+        (false, true) => sheet.put_all("lets in from", &e.allow),
+    };
+    match (e.keyed, e.keys.is_empty()) {
+        (false, _) => &mut sheet,
+        (true, true) => sheet.put("lets in with key", Some("nobody: there is no key")),
+        (true, false) => sheet.put_all("lets in with key", &e.keys),
+    };
     sheet
         .put("identity", e.uuid)
         .put("clients", e.sessions)
@@ -298,7 +313,7 @@ fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
 }
 
 /// Asks for an export.
-fn get(name: &str, context: &mut Context<'_>) -> Result<Export> {
+pub(super) fn get(name: &str, context: &mut Context<'_>) -> Result<Export> {
     let replies = context
         .kernel
         .request(command::EXPORT_GET, &named(name))
@@ -332,7 +347,7 @@ fn joined<T: ToString>(addresses: &[T]) -> String {
 }
 
 /// The attribute that names an export.
-fn named(name: &str) -> Attributes {
+pub(super) fn named(name: &str) -> Attributes {
     let mut attributes = Attributes::new();
 
     attributes.string(attr::NAME, name);
@@ -383,6 +398,12 @@ fn add_attributes(args: &ExportAdd, device: &Device, listen: &[Address], uuid: U
         attributes.flag(attr::WRITE_THROUGH);
     }
     put_lists(&mut attributes, listen, &args.allow);
+    for key in &args.allow_key {
+        attributes.nest(attr::ALLOW_KEY, &access::key_attributes(key));
+    }
+    if args.keys_only {
+        attributes.flag(attr::KEYED);
+    }
     put_limits(&mut attributes, args.window, args.keepalive);
     attributes
 }
@@ -402,6 +423,15 @@ fn set_attributes(args: &ExportSet, listen: &[Address]) -> Attributes {
         _ => &mut attributes,
     };
     put_lists(&mut attributes, listen, &args.allow);
+    for (is_set, kind) in [
+        (args.no_rules, attr::NO_RULES),
+        (args.keys_only, attr::KEYED),
+        (args.no_keys, attr::NO_KEYS),
+    ] {
+        if is_set {
+            attributes.flag(kind);
+        }
+    }
     put_limits(&mut attributes, args.window, args.keepalive);
     attributes
 }

@@ -386,8 +386,9 @@ fn sessions_can_be_asked_for_by_export() {
     assert_eq!(kernel.asked[0].attributes, raw(1, b"disk\0"));
     assert_eq!(
         outcome.out,
-        "EXPORT  CLIENT    ADDRESS  STATE   ACCESS      AGE  READ  WRITTEN  IN FLIGHT\n\
-         disk    client-7  -        active  read-write  5s    0 B  4.0 KiB          0\n"
+        "EXPORT  CLIENT    ADDRESS  STATE   ACCESS      AGE  READ  WRITTEN  IN FLIGHT  \
+         KEY\n\
+         disk    client-7  -        active  read-write  5s    0 B  4.0 KiB          0  -\n"
     );
     kernel.run(&["sessions"]);
     assert!(kernel.asked[1].attributes.is_empty());

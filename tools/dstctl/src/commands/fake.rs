@@ -14,10 +14,17 @@ use crate::netlink::{
     Kernel,
     KernelError,
     Notification,
+    Reader,
     Result, //
+};
+use crate::uapi::{
+    self,
+    command, //
 };
 use clap::Parser;
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Read;
 
 /// What was asked for.
 #[derive(Debug, Eq, PartialEq)]
@@ -27,12 +34,21 @@ pub(super) struct Asked {
     pub(super) attributes: Vec<u8>,
 }
 
+/// A secret that came with a request.
+pub(super) struct Taken {
+    /// What it was at the time of the request.
+    pub(super) bytes: Vec<u8>,
+    /// The file that it was in.
+    pub(super) file: File,
+}
+
 /// The kernel. It answers with what was put into it, and with nothing after that.
 #[derive(Default)]
 pub(super) struct Fake {
     pub(super) answers: VecDeque<Result<Vec<Vec<u8>>>>,
     pub(super) notifications: VecDeque<Result<Notification>>,
     pub(super) asked: Vec<Asked>,
+    pub(super) taken: Vec<Taken>,
     pub(super) subscribed: bool,
 }
 
@@ -104,7 +120,40 @@ impl Fake {
 }
 
 impl Fake {
+    /// Reads the files that the descriptors in `attributes` lead to, as the kernel does.
+    fn take_secrets(&mut self, command: u8, attributes: Reader<'_>) {
+        let kinds: &[u16] = match command {
+            command::SERVER_SET => &[uapi::server::KEY_FD],
+            command::STORAGE_ADD | command::STORAGE_SET | command::STORAGE_MIGRATE => {
+                &[uapi::storage::KEY_FD, uapi::storage::PSK_FD]
+            }
+            command::EXPORT_ADD | command::EXPORT_ALLOW => &[],
+            _ => return,
+        };
+
+        for attribute in attributes.map(std::result::Result::unwrap) {
+            if kinds.contains(&attribute.kind) {
+                self.take_secret(attribute.u32().unwrap());
+            } else if kinds.is_empty() && attribute.kind == uapi::export::ALLOW_KEY {
+                attribute
+                    .nested()
+                    .map(std::result::Result::unwrap)
+                    .filter(|inner| inner.kind == uapi::key::PSK_FD)
+                    .for_each(|inner| self.take_secret(inner.u32().unwrap()));
+            }
+        }
+    }
+
+    fn take_secret(&mut self, fd: u32) {
+        let file = File::open(format!("/proc/self/fd/{fd}")).unwrap();
+        let mut bytes = vec![];
+
+        (&file).read_to_end(&mut bytes).unwrap();
+        self.taken.push(Taken { bytes, file });
+    }
+
     fn ask(&mut self, command: u8, dump: bool, attributes: &Attributes) -> Result<Vec<Vec<u8>>> {
+        self.take_secrets(command, Reader::new(attributes.as_bytes()));
         self.asked.push(Asked {
             command,
             dump,

@@ -6,7 +6,15 @@ use crate::address::Address;
 use crate::cli::ExportAdd;
 use crate::input::endpoint::Endpoint;
 use crate::input::name;
-use crate::objects::Storage;
+use crate::netlink::{
+    Attributes,
+    Kernel, //
+};
+use crate::objects::{
+    Server,
+    Storage, //
+};
+use crate::uapi::command;
 use dst_proto::access::Rights;
 use std::fs;
 use std::net::IpAddr;
@@ -34,6 +42,7 @@ pub(super) fn attached(storage: &Storage) -> String {
 /// Says how a client attaches an export that has just been added.
 pub(super) fn exported(args: &ExportAdd, listen: &[Address]) -> String {
     let mut text = String::from("To attach it on a client:\n");
+    let is_keyed = args.keys_only || !args.allow_key.is_empty();
     let only_read = args.read_only
         || args
             .allow
@@ -52,6 +61,9 @@ pub(super) fn exported(args: &ExportAdd, listen: &[Address]) -> String {
                 args.name
             ));
         }
+        if is_keyed {
+            text.push_str(" --key FILE --server-key KEY");
+        }
         if only_read && (args.read_only || !args.allow.is_empty()) {
             text.push_str(" --read-only");
         }
@@ -61,7 +73,13 @@ pub(super) fn exported(args: &ExportAdd, listen: &[Address]) -> String {
         .iter()
         .any(|address| matches!(address, Address::Ip(address) if !address.ip().is_loopback()));
 
-    if args.allow.is_empty() && from_elsewhere {
+    if args.allow_key.is_empty() && args.keys_only {
+        text.push_str(&format!(
+            "Nobody is let in yet. To let a client in:\n  \
+             dstctl export allow {} --key KEY:rw\n",
+            args.name
+        ));
+    } else if args.allow.is_empty() && from_elsewhere && !is_keyed {
         text.push_str(&format!(
             "Only this machine is let in. To let others in:\n  \
              dstctl export set {} --allow PREFIX:rw\n",
@@ -69,6 +87,25 @@ pub(super) fn exported(args: &ExportAdd, listen: &[Address]) -> String {
         ));
     }
     text
+}
+
+/// Says which key clients need to know this machine by; nothing if it cannot be asked.
+pub(super) fn server_key(kernel: &mut dyn Kernel) -> String {
+    let Ok(replies) = kernel.request(command::SERVER_GET, &Attributes::new()) else {
+        return String::new();
+    };
+
+    match Server::parse(replies.first().map_or(&[], Vec::as_slice)) {
+        Ok(Server {
+            public_key: Some(key),
+        }) => format!("The key of this server, for --server-key of clients:\n  {key}\n"),
+        Ok(Server { public_key: None }) => {
+            "This server has no key yet, so nobody gets in. To set one:\n  \
+             dstctl server set --key FILE\n"
+                .into()
+        }
+        Err(_) => String::new(),
+    }
 }
 
 /// Writes the address under which others reach this machine.

@@ -2,13 +2,16 @@
 
 //! What the commands do.
 
+mod access;
 mod change;
 mod events;
 mod explain;
 mod export;
 #[cfg(test)]
 mod fake;
+mod handed;
 mod hints;
+mod key;
 mod pool;
 mod session;
 mod sockets;
@@ -55,6 +58,8 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Result<()> {
         Command::List => storage::list(context),
         Command::Show { name } => storage::show(name, context),
         Command::Export(command) => export::run(command, context),
+        Command::Server(command) => key::server(command, context),
+        Command::Key(command) => key::run(command, context),
         Command::Sessions { export } => session::list(export.as_deref(), context),
         Command::Pool(command) => pool::run(*command, context),
         Command::Events => events::follow(context),

@@ -59,6 +59,7 @@ pub(super) fn list(export: Option<&str>, context: &mut Context<'_>) -> Result<()
         ("READ", Align::Right),
         ("WRITTEN", Align::Right),
         ("IN FLIGHT", Align::Right),
+        ("KEY", Align::Left),
     ]);
 
     for session in sessions {
@@ -83,6 +84,7 @@ pub(super) fn list(export: Option<&str>, context: &mut Context<'_>) -> Result<()
             units::size(counters.bytes_read),
             units::size(counters.bytes_written),
             counters.in_flight.to_string(),
+            session.key.unwrap_or_default(),
         ]);
     }
     Ok(write!(context.out, "{table}")?)

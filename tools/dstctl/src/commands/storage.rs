@@ -9,6 +9,7 @@ use super::explain::{
     missing,
     Explanation, //
 };
+use super::handed::Named;
 use super::{
     hints,
     Context, //
@@ -37,6 +38,7 @@ use crate::uapi::{
     limit,
     storage as attr, //
 };
+use dst_proto::secret::PublicKey;
 
 /// What shows all storages.
 pub(super) const LIST: &str = "dstctl list";
@@ -44,16 +46,20 @@ pub(super) const LIST: &str = "dstctl list";
 /// Attaches an export.
 pub(super) fn add(args: &StorageAdd, context: &mut Context<'_>) -> Result<()> {
     let addresses = Endpoint::resolve_all(&args.servers, limit::ADDRESSES_MAX)?;
+    let mut attributes = add_attributes(args, &addresses);
+    let (handed, own) = Named::from(&args.keys).put(&mut attributes, context.err)?;
     let replies = context
         .kernel
-        .request(command::STORAGE_ADD, &add_attributes(args, &addresses))
+        .request(command::STORAGE_ADD, &attributes)
         .map_err(|error| {
             explain(
                 &format!("cannot add storage '{}'", args.name),
                 error,
-                |errno, _| explain_add(args, errno),
+                |errno, _| explain_add(args, own.as_ref(), errno),
             )
         })?;
+
+    drop(handed);
     let storage = match replies.first() {
         Some(reply) => parse(reply)?,
         None => get(&args.name, context)?,
@@ -180,6 +186,10 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
         (granted, access) => granted.or(access).map(|access| access.to_string()),
     };
     let blocks = s.logical_block.zip(s.physical_block);
+    let psk = match s.psk {
+        true => "yes",
+        false => "no",
+    };
     let mut sheet = Sheet::new();
 
     sheet
@@ -202,6 +212,10 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
         .put("export", s.export.as_ref())
         .put("identity", s.uuid)
         .put("digest", s.digest.as_ref())
+        .put("key of the server", s.server_key.as_ref())
+        .put("own public key", s.public_key.as_ref())
+        .put("preshared key", s.public_key.as_ref().map(|_| psk))
+        .put("sealed with", s.suite)
         .put("session", s.session)
         .put("epoch", s.epoch)
         .put("generation", s.generation)
@@ -319,7 +333,7 @@ fn is_missing_socket(server: &Endpoint) -> bool {
 }
 
 /// Explains why an export could not be attached.
-fn explain_add(args: &StorageAdd, errno: i32) -> Option<Explanation> {
+fn explain_add(args: &StorageAdd, own: Option<&PublicKey>, errno: i32) -> Option<Explanation> {
     let export = args.export.as_ref().unwrap_or(&args.name);
 
     match errno {
@@ -332,15 +346,17 @@ fn explain_add(args: &StorageAdd, errno: i32) -> Option<Explanation> {
             Cause::VersionMismatch,
             format!("{} does not offer this digest", joined(&args.servers)),
         ),
-        _ => explain_connect(&args.servers, export, args.timeout, errno),
+        _ => explain_connect(&args.servers, export, args.timeout, own, errno),
     }
 }
 
-/// Explains why there is no connection to `export` of `servers` within `timeout` milliseconds.
+/// Explains why there is no connection to `export` of `servers` within `timeout` milliseconds, by a
+/// client that is known by the key `own`, if any.
 pub(super) fn explain_connect(
     servers: &[Endpoint],
     export: &str,
     timeout: u32,
+    own: Option<&PublicKey>,
     errno: i32,
 ) -> Option<Explanation> {
     let has_no_socket = servers.iter().all(is_missing_socket);
@@ -358,7 +374,13 @@ pub(super) fn explain_connect(
         libc::EACCES => because_hint(
             Cause::NotPermitted,
             format!("{servers} does not let this client in"),
-            format!("on the server: dstctl export set {export} --allow PREFIX:rw"),
+            match own {
+                Some(key) => format!("on the server: dstctl export allow {export} --key {key}:rw"),
+                None => format!(
+                    "on the server: dstctl export allow {export} --from PREFIX:rw; if the export \
+                     needs keys: --key FILE --server-key KEY"
+                ),
+            },
         ),
         libc::EROFS => because_hint(
             Cause::ReadOnly,
@@ -372,7 +394,12 @@ pub(super) fn explain_connect(
         ),
         libc::EPROTONOSUPPORT => because(
             Cause::VersionMismatch,
-            format!("{servers} and this machine speak different versions of the protocol"),
+            match own {
+                Some(_) => format!("{servers} and this machine cannot seal a connection"),
+                None => {
+                    format!("{servers} and this machine speak different versions of the protocol")
+                }
+            },
         ),
         libc::ESTALE => because(
             Cause::WrongIdentity,

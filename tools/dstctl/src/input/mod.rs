@@ -6,6 +6,8 @@ pub mod device;
 pub mod duration;
 pub mod endpoint;
 pub mod identity;
+pub mod key;
 pub mod name;
 pub mod rule;
+pub mod secret;
 pub mod socket_file;

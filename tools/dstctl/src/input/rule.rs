@@ -5,6 +5,7 @@
 use crate::netlink::Attributes;
 use crate::uapi;
 use dst_proto::access::{
+    Prefix,
     PrefixError,
     Rights,
     Rule, //
@@ -34,9 +35,18 @@ pub fn parse(text: &str) -> Result<Rule, String> {
         );
     }
     Ok(Rule {
-        prefix: prefix.parse().map_err(|error| explain(prefix, error))?,
+        prefix: self::prefix(prefix)?,
         rights,
     })
+}
+
+/// Reads the prefix of a rule.
+///
+/// # Errors
+///
+/// A text for people.
+pub fn prefix(text: &str) -> Result<Prefix, String> {
+    text.parse().map_err(|error| explain(text, error))
 }
 
 /// Says what is wrong with a prefix, and what was probably meant.
@@ -70,8 +80,22 @@ fn explain(prefix: &str, error: PrefixError) -> String {
 
 /// Puts a rule into attributes.
 pub fn attributes(rule: &Rule) -> Attributes {
+    let mut attributes = prefix_attributes(&rule.prefix);
+
+    attributes.u32(
+        uapi::rule::ACCESS,
+        match rule.rights {
+            Rights::ReadWrite => uapi::access::READ_WRITE,
+            Rights::ReadOnly | Rights::None => uapi::access::READ_ONLY,
+        },
+    );
+    attributes
+}
+
+/// Puts what tells a rule from others into attributes.
+pub fn prefix_attributes(prefix: &Prefix) -> Attributes {
     let mut attributes = Attributes::new();
-    let (family, address) = match rule.prefix.address() {
+    let (family, address) = match prefix.address() {
         IpAddr::V4(ip) => (libc::AF_INET, ip.octets().to_vec()),
         IpAddr::V6(ip) => (libc::AF_INET6, ip.octets().to_vec()),
     };
@@ -79,14 +103,7 @@ pub fn attributes(rule: &Rule) -> Attributes {
     attributes
         .u32(uapi::rule::FAMILY, family.unsigned_abs())
         .bytes(uapi::rule::ADDRESS, &address)
-        .u8(uapi::rule::PREFIX_LEN, rule.prefix.len())
-        .u32(
-            uapi::rule::ACCESS,
-            match rule.rights {
-                Rights::ReadWrite => uapi::access::READ_WRITE,
-                Rights::ReadOnly | Rights::None => uapi::access::READ_ONLY,
-            },
-        );
+        .u8(uapi::rule::PREFIX_LEN, prefix.len());
     attributes
 }
 

@@ -38,6 +38,8 @@ pub struct Counters {
     pub digest_errors: u64,
     /// Pages and other requests in flight.
     pub in_flight: u64,
+    /// Connections cut because their clients lost rights.
+    pub revoked: u64,
 }
 
 impl Counters {
@@ -65,6 +67,7 @@ impl Counters {
                 attr::PROTOCOL_ERRORS => &mut counters.protocol_errors,
                 attr::DIGEST_ERRORS => &mut counters.digest_errors,
                 attr::IN_FLIGHT => &mut counters.in_flight,
+                attr::REVOKED => &mut counters.revoked,
                 _ => continue,
             };
 

@@ -17,8 +17,10 @@ use crate::netlink::{
 };
 use crate::uapi::{
     export as attr,
+    key as key_attr,
     rule as rule_attr, //
 };
+use dst_proto::secret::PublicKey;
 use serde::Serialize;
 use std::fmt;
 use std::net::IpAddr;
@@ -36,6 +38,27 @@ pub struct ShownRule {
 impl fmt::Display for ShownRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.prefix, self.access.short())
+    }
+}
+
+/// A key that is let in.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct ShownKey {
+    /// The public key, in base64.
+    pub key: String,
+    /// What its owner may do.
+    pub access: Access,
+    /// Whether its owner has to know a preshared key.
+    pub psk: bool,
+}
+
+impl fmt::Display for ShownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.key, self.access.short())?;
+        match self.psk {
+            true => f.write_str(" and a preshared key"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -63,8 +86,12 @@ pub struct Export {
     pub write_through: bool,
     /// Where it listens.
     pub listen: Vec<Address>,
-    /// Who is let in.
+    /// Who is let in by address.
     pub allow: Vec<ShownRule>,
+    /// Whether nobody is let in without a key.
+    pub keyed: bool,
+    /// Who is let in by key.
+    pub keys: Vec<ShownKey>,
     /// Identity of the data.
     pub uuid: Option<Uuid>,
     /// Pages that each session may have in flight.
@@ -106,6 +133,8 @@ impl Export {
                 attr::DEVICE => export.device = Some(a.string()),
                 attr::LISTEN => export.listen.push(Address::from_bytes(a.value)?),
                 attr::ALLOW => export.allow.push(rule(a)?),
+                attr::KEYED => export.keyed = true,
+                attr::ALLOW_KEY => export.keys.push(key(a)?),
                 attr::UUID => export.uuid = Some(Uuid::from_bytes(a.array()?)),
                 attr::ACCESS => export.access = Some(a.u32()?.into()),
                 attr::WRITERS => export.writers = Some(a.u32()?.into()),
@@ -159,6 +188,32 @@ fn rule(attribute: Attribute<'_>) -> Result<ShownRule, Malformed> {
     })
 }
 
+/// Reads a key that is let in.
+fn key(attribute: Attribute<'_>) -> Result<ShownKey, Malformed> {
+    let mut key = None;
+    let mut access = Access::Unknown(0);
+    let mut psk = false;
+
+    for attribute in attribute.nested() {
+        let a = attribute?;
+
+        match a.kind {
+            key_attr::PUBLIC => key = Some(PublicKey(a.array()?)),
+            key_attr::ACCESS => access = a.u32()?.into(),
+            key_attr::PSK => psk = true,
+            _ => {}
+        }
+    }
+    Ok(ShownKey {
+        key: match key {
+            Some(key) => key.to_string(),
+            None => return Err(Malformed::new("key rule without a key")),
+        },
+        access,
+        psk,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +248,37 @@ mod tests {
         assert!(export.share_device);
         assert!(export.write_through);
         assert_eq!(export.writers, Some(Writers::Shared));
+    }
+
+    #[test]
+    fn keys_are_understood() {
+        let mut one = Attributes::new();
+        let mut two = Attributes::new();
+        let mut all = Attributes::new();
+        let mut bad = Attributes::new();
+
+        one.bytes(key_attr::PUBLIC, &[0xff; 32])
+            .u32(key_attr::ACCESS, uapi::access::READ_WRITE)
+            .flag(key_attr::PSK);
+        two.bytes(key_attr::PUBLIC, &[0; 32])
+            .u32(key_attr::ACCESS, uapi::access::READ_ONLY);
+        all.flag(attr::KEYED)
+            .nest(attr::ALLOW_KEY, &one)
+            .nest(attr::ALLOW_KEY, &two);
+
+        let export = Export::parse(all.as_bytes()).unwrap();
+        let keys: Vec<_> = export.keys.iter().map(ToString::to_string).collect();
+
+        assert!(export.keyed);
+        assert_eq!(
+            keys,
+            [
+                "//////////////////////////////////////////8=:rw and a preshared key",
+                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:ro",
+            ]
+        );
+        bad.nest(attr::ALLOW_KEY, &Attributes::new());
+        assert!(Export::parse(bad.as_bytes()).is_err());
     }
 
     #[test]

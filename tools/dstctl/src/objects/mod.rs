@@ -6,12 +6,14 @@ mod counters;
 mod export;
 mod numbers;
 mod pool;
+mod server;
 mod session;
 mod storage;
 
 pub use counters::Counters;
 pub use export::{
     Export,
+    ShownKey,
     ShownRule, //
 };
 pub use numbers::{
@@ -20,8 +22,10 @@ pub use numbers::{
     ExportState,
     SessionState,
     StorageState,
+    Suite,
     Writers, //
 };
 pub use pool::Pool;
+pub use server::Server;
 pub use session::Session;
 pub use storage::Storage;

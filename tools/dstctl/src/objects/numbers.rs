@@ -69,6 +69,18 @@ words! {
 }
 
 words! {
+    /// What connections are sealed with.
+    Suite: suite {
+        /// What the server chooses.
+        Any = ANY: "any",
+        /// ChaCha20-Poly1305.
+        ChaCha20Poly1305 = CHACHA20_POLY1305: "chacha20-poly1305",
+        /// AES-256-GCM.
+        Aes256Gcm = AES_256_GCM: "aes-256-gcm",
+    }
+}
+
+words! {
     /// How many sessions may write at the same time.
     Writers: writers {
         /// One.

@@ -14,6 +14,7 @@ use crate::netlink::{
     Reader, //
 };
 use crate::uapi::session as attr;
+use dst_proto::secret::PublicKey;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -31,6 +32,8 @@ pub struct Session {
     pub client: Option<String>,
     /// Where its newest connection comes from.
     pub peer: Option<Address>,
+    /// Public key of the client, in base64, if the export has keys.
+    pub key: Option<String>,
     /// What it is doing.
     pub state: Option<SessionState>,
     /// What it may do.
@@ -63,6 +66,7 @@ impl Session {
                 attr::EXPORT => session.export = a.string(),
                 attr::ID => session.id = Some(Uuid::from_bytes(a.array()?)),
                 attr::EVENT => session.event = Some(a.u32()?.into()),
+                attr::KEY => session.key = Some(PublicKey(a.array()?).to_string()),
                 attr::STATE => session.state = Some(a.u32()?.into()),
                 attr::PEER => session.peer = Some(Address::from_bytes(a.value)?),
                 attr::CLIENT => session.client = Some(a.string()),

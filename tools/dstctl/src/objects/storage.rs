@@ -6,7 +6,8 @@ use super::{
     Access,
     Counters,
     Event,
-    StorageState, //
+    StorageState,
+    Suite, //
 };
 use crate::address::Address;
 use crate::netlink::{
@@ -14,6 +15,7 @@ use crate::netlink::{
     Reader, //
 };
 use crate::uapi::storage as attr;
+use dst_proto::secret::PublicKey;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -55,6 +57,14 @@ pub struct Storage {
     pub io_timeout_ms: Option<u32>,
     /// Digest that data has on its way.
     pub digest: Option<String>,
+    /// Its public key, in base64, if its connections are sealed.
+    pub public_key: Option<String>,
+    /// Public key of the server, in base64.
+    pub server_key: Option<String>,
+    /// Whether there is a preshared key.
+    pub psk: bool,
+    /// What connections are to be sealed with.
+    pub suite: Option<Suite>,
     /// Identity of the session.
     pub session: Option<Uuid>,
     /// Epoch of the session.
@@ -125,6 +135,14 @@ impl Storage {
                 attr::FAIL_AFTER => storage.fail_after_ms = Some(a.u32()?),
                 attr::IO_TIMEOUT => storage.io_timeout_ms = Some(a.u32()?),
                 attr::DIGEST => storage.digest = Some(a.string()),
+                attr::PUBLIC_KEY => {
+                    storage.public_key = Some(PublicKey(a.array()?).to_string());
+                }
+                attr::SERVER_KEY => {
+                    storage.server_key = Some(PublicKey(a.array()?).to_string());
+                }
+                attr::PSK => storage.psk = true,
+                attr::SUITE => storage.suite = Some(a.u32()?.into()),
                 attr::COUNTERS => storage.counters = Some(Counters::parse(a.nested())?),
                 _ => {}
             }

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Keys, and what all exports have in common.
+
+use super::explain::explain;
+use super::handed::Handed;
+use super::Context;
+use crate::cli::{
+    KeyCommand,
+    ServerCommand, //
+};
+use crate::failure::Result;
+use crate::input::secret::Secret;
+use crate::netlink::Attributes;
+use crate::objects::Server;
+use crate::output;
+use crate::uapi::{
+    command,
+    server as attr, //
+};
+use std::path::Path;
+
+/// Runs a command for keys.
+pub(super) fn run(command: &KeyCommand, context: &mut Context<'_>) -> Result<()> {
+    match command {
+        KeyCommand::Generate { out: None } => print(&Secret::generate()?, "secret_key", context),
+        KeyCommand::Generate { out: Some(file) } => {
+            let secret = Secret::generate()?;
+
+            secret.store(file)?;
+            generated(&secret, file, context)
+        }
+        KeyCommand::Public { file } => {
+            let public = Secret::read(file, context.err)?.public();
+
+            match context.json {
+                true => output::json(
+                    context.out,
+                    &serde_json::json!({ "public_key": public.to_string() }),
+                ),
+                false => Ok(writeln!(context.out, "{public}")?),
+            }
+        }
+        KeyCommand::Preshared { out: None } => {
+            print(&Secret::preshared()?, "preshared_key", context)
+        }
+        KeyCommand::Preshared { out: Some(file) } => {
+            Secret::preshared()?.store(file)?;
+            match context.json {
+                true => output::json(context.out, &serde_json::json!({ "file": file })),
+                false => Ok(writeln!(
+                    context.out,
+                    "Wrote a preshared key to {}: both sides need it, and nobody else",
+                    file.display()
+                )?),
+            }
+        }
+    }
+}
+
+/// Runs a command for what all exports have in common.
+pub(super) fn server(command: &ServerCommand, context: &mut Context<'_>) -> Result<()> {
+    if let ServerCommand::Set { key } = command {
+        let mut attributes = Attributes::new();
+        let mut handed = Handed::default();
+
+        handed.put(&mut attributes, attr::KEY_FD, key, context.err)?;
+        context
+            .kernel
+            .request(command::SERVER_SET, &attributes)
+            .map_err(|error| explain("cannot change the server", error, |_, _| None))?;
+        drop(handed);
+    }
+
+    let server = get(context)?;
+
+    if context.json {
+        return output::json(context.out, &server);
+    }
+    match server.public_key {
+        Some(key) => writeln!(context.out, "public key: {key}")?,
+        None => writeln!(
+            context.out,
+            "public key: none; without one nobody gets to exports with keys. To set one:\n  \
+             dstctl key generate --out FILE\n  \
+             dstctl server set --key FILE"
+        )?,
+    }
+    Ok(())
+}
+
+/// Asks for the server.
+pub(super) fn get(context: &mut Context<'_>) -> Result<Server> {
+    let refused = |error| explain("cannot show the server", error, |_, _| None);
+    let replies = context
+        .kernel
+        .request(command::SERVER_GET, &Attributes::new())
+        .map_err(refused)?;
+
+    Server::parse(replies.first().map_or(&[], Vec::as_slice)).map_err(|error| refused(error.into()))
+}
+
+/// Prints a secret that was made just now, for programs as the member `name` of an object.
+fn print(secret: &Secret, name: &str, context: &mut Context<'_>) -> Result<()> {
+    if !context.json {
+        return Ok(secret.print(context.out)?);
+    }
+    // Not by way of a value that would leave copies of it behind.
+    write!(context.out, "{{\"{name}\":\"")?;
+    secret.print_text(context.out)?;
+    Ok(writeln!(context.out, "\"}}")?)
+}
+
+/// Says what was generated.
+fn generated(secret: &Secret, file: &Path, context: &mut Context<'_>) -> Result<()> {
+    let public = secret.public();
+
+    match context.json {
+        true => output::json(
+            context.out,
+            &serde_json::json!({ "file": file, "public_key": public.to_string() }),
+        ),
+        false => Ok(writeln!(
+            context.out,
+            "Wrote a secret key to {}. The public key that belongs to it:\n{public}",
+            file.display()
+        )?),
+    }
+}
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod tests;
