@@ -4,6 +4,7 @@
  * bindgen does not evaluate because they are casts or expressions.
  */
 
+#include <crypto/aead.h>
 #include <crypto/blake2s.h>
 #include <crypto/chacha20poly1305.h>
 #include <crypto/hash.h>

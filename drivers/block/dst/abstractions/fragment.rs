@@ -108,6 +108,17 @@ impl Arena {
         }
     }
 
+    /// Returns whether there is room for fragments of `len` bytes together, at most a page.
+    pub(crate) fn has_room(&mut self, len: usize) -> bool {
+        if self.make_room(len) {
+            return true;
+        }
+        if !is_shared(&self.spare) {
+            self.spare_used = 0;
+        }
+        self.spare_used + len <= PAGE_SIZE
+    }
+
     /// Copies `bytes`, and `more` behind them, into a new fragment.
     ///
     /// Returns [`None`] if all memory is in use, which ends when fragments are dropped.

@@ -170,6 +170,14 @@ impl<'a, D> Iovec<'a, D> {
 }
 
 impl<'a> Iovec<'a, Source> {
+    /// Adds the bytes `offset..offset + len` of the concatenation of `pages`, to be copied by the
+    /// socket: when a call to it returns, it does not refer to them. Returns whether all of it had
+    /// room and existed.
+    pub(crate) fn push_copied(&mut self, pages: &'a [Page], offset: usize, len: usize) -> bool {
+        self.spliceable = false;
+        self.push_page_range(pages, offset, len)
+    }
+
     /// Adds all but the first `skip` bytes of `fragment`; returns whether there was room.
     pub(crate) fn push_fragment(&mut self, fragment: &'a Fragment, skip: usize) -> bool {
         let piece = fragment.as_piece(skip);
@@ -192,6 +200,45 @@ impl<'a> Iovec<'a, Source> {
     pub(crate) fn push_bio(&mut self, bio: &'a Bio, offset: usize, len: usize) -> bool {
         self.push_bio_range(bio, offset, len)
     }
+
+    /// Copies what the list holds to the concatenation of `pages`, from `offset` on; returns how
+    /// much had room.
+    pub(crate) fn copy_to_pages(&self, pages: &[Page], offset: usize) -> usize {
+        let mut iter = MaybeUninit::<bindings::iov_iter>::zeroed();
+        let mut done = 0;
+
+        // SAFETY: The iterator is valid for writes, and the pieces by the type invariants for
+        // reads.
+        unsafe {
+            bindings::iov_iter_bvec(
+                iter.as_mut_ptr(),
+                bindings::ITER_SOURCE,
+                self.pieces.as_ptr(),
+                self.pieces.len() as c_ulong,
+                self.bytes,
+            )
+        };
+        while done < self.bytes {
+            let to = offset + done;
+            let start = to % PAGE_SIZE;
+            let len = (PAGE_SIZE - start).min(self.bytes - done);
+            let Some(page) = pages.get(to / PAGE_SIZE) else {
+                break;
+            };
+            // SAFETY: The range is inside of the page, whose bytes may be written through a shared
+            // reference: `Page` gives out no references to them. The iterator was initialised
+            // above, and what it goes over is valid for reads.
+            let copied = unsafe {
+                bindings::copy_page_from_iter(page.as_ptr(), start, len, iter.as_mut_ptr())
+            };
+
+            done += copied;
+            if copied < len {
+                break;
+            }
+        }
+        done
+    }
 }
 
 impl<'a> Iovec<'a, Dest> {
@@ -210,22 +257,78 @@ impl<'a> Iovec<'a, Dest> {
 
     /// Adds all of `buffer`; returns whether there was room.
     pub(crate) fn push_buffer(&mut self, buffer: &'a mut KVec<u8>) -> bool {
-        let start = buffer.as_mut_ptr();
+        let len = buffer.len();
 
-        if buffer.is_empty() {
+        self.push_buffer_range(buffer, 0, len)
+    }
+
+    /// Adds the bytes `start..start + len` of `buffer`; returns whether they exist and there was
+    /// room.
+    pub(crate) fn push_buffer_range(
+        &mut self,
+        buffer: &'a mut KVec<u8>,
+        start: usize,
+        len: usize,
+    ) -> bool {
+        let Some(range) = start
+            .checked_add(len)
+            .and_then(|end| buffer.get_mut(start..end))
+        else {
+            return false;
+        };
+        let first = range.as_mut_ptr();
+
+        if len == 0 {
             return true;
         }
 
         let piece = bindings::bio_vec {
             // SAFETY: The memory of a `KVec` that is not empty comes from `kmalloc()`.
-            bv_page: unsafe { bindings::virt_to_page(start.cast()) },
-            bv_len: buffer.len() as u32,
-            bv_offset: (start as usize % PAGE_SIZE) as u32,
+            bv_page: unsafe { bindings::virt_to_page(first.cast()) },
+            bv_len: len as u32,
+            bv_offset: (first as usize % PAGE_SIZE) as u32,
         };
 
         // SAFETY: The buffer is borrowed for `'a`, and nobody else has a reference to it. The
         // pages of memory from `kmalloc()` follow each other.
         unsafe { self.push(piece) }
+    }
+
+    /// Copies what the concatenation of `pages` holds from `offset` on to where data would be
+    /// received; returns how much had room and existed.
+    pub(crate) fn copy_pages(&self, pages: &[Page], offset: usize) -> usize {
+        let mut iter = MaybeUninit::<bindings::iov_iter>::zeroed();
+        let mut done = 0;
+
+        // SAFETY: The iterator is valid for writes, and the pieces by the type invariants, too.
+        unsafe {
+            bindings::iov_iter_bvec(
+                iter.as_mut_ptr(),
+                bindings::ITER_DEST,
+                self.pieces.as_ptr(),
+                self.pieces.len() as c_ulong,
+                self.bytes,
+            )
+        };
+        while done < self.bytes {
+            let from = offset + done;
+            let start = from % PAGE_SIZE;
+            let len = (PAGE_SIZE - start).min(self.bytes - done);
+            let Some(page) = pages.get(from / PAGE_SIZE) else {
+                break;
+            };
+            // SAFETY: The range is inside of the page; the iterator was initialised above, and
+            // what it goes over is valid for writes.
+            let copied = unsafe {
+                bindings::copy_page_to_iter(page.as_ptr(), start, len, iter.as_mut_ptr())
+            };
+
+            done += copied;
+            if copied < len {
+                break;
+            }
+        }
+        done
     }
 
     /// Copies the beginning of `bytes` to where data would be received; returns how much had room.

@@ -11,6 +11,7 @@
 mod bindings;
 
 pub(crate) mod address;
+pub(crate) mod aead;
 pub(crate) mod attributes;
 pub(crate) mod barrier;
 pub(crate) mod bdev;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <crypto/aead.h>
 #include <crypto/hash.h>
 #include <linux/highmem.h>
+#include <linux/scatterlist.h>
 #include <linux/slab.h>
 
 #include "helpers.h"
@@ -55,4 +57,67 @@ int dstblk_shash_update_pages(struct shash_desc *desc, struct page *page, size_t
 		page++;
 	}
 	return 0;
+}
+
+void dstblk_helper_crypto_free_aead(struct crypto_aead *tfm)
+{
+	crypto_free_aead(tfm);
+}
+
+unsigned int dstblk_helper_crypto_aead_ivsize(struct crypto_aead *tfm)
+{
+	return crypto_aead_ivsize(tfm);
+}
+
+const char *dstblk_helper_crypto_aead_driver_name(struct crypto_aead *tfm)
+{
+	return crypto_tfm_alg_driver_name(crypto_aead_tfm(tfm));
+}
+
+struct aead_request *dstblk_helper_aead_request_alloc(struct crypto_aead *tfm, gfp_t gfp)
+{
+	return aead_request_alloc(tfm, gfp);
+}
+
+void dstblk_helper_aead_request_free(struct aead_request *req)
+{
+	aead_request_free(req);
+}
+
+/* Write the @count pieces at @piece as the scatterlist at @sg, which has room for them. */
+void dstblk_sg_write(struct scatterlist *sg, const struct bio_vec *piece, unsigned int count)
+{
+	sg_init_table(sg, count);
+	for (; count; count--, sg++, piece++)
+		sg_set_page(sg, piece->bv_page, piece->bv_len, piece->bv_offset);
+}
+
+static void dstblk_aead_prepare(struct aead_request *req, struct scatterlist *src,
+				struct scatterlist *dst, unsigned int len, u8 *iv)
+{
+	aead_request_set_callback(req, 0, NULL, NULL);
+	aead_request_set_crypt(req, src, dst, len, iv);
+	aead_request_set_ad(req, 0);
+}
+
+/* Encrypt @len bytes, without additional data; the implementation is a synchronous one. */
+int dstblk_aead_encrypt(struct aead_request *req, struct scatterlist *src,
+			struct scatterlist *dst, unsigned int len, const u8 *nonce)
+{
+	u8 iv[12];
+
+	memcpy(iv, nonce, sizeof(iv));
+	dstblk_aead_prepare(req, src, dst, len, iv);
+	return crypto_aead_encrypt(req);
+}
+
+/* Decrypt @len bytes, the tag included, likewise. */
+int dstblk_aead_decrypt(struct aead_request *req, struct scatterlist *src,
+			struct scatterlist *dst, unsigned int len, const u8 *nonce)
+{
+	u8 iv[12];
+
+	memcpy(iv, nonce, sizeof(iv));
+	dstblk_aead_prepare(req, src, dst, len, iv);
+	return crypto_aead_decrypt(req);
 }

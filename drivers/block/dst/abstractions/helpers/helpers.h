@@ -6,6 +6,7 @@
 #ifndef _DSTBLK_HELPERS_H
 #define _DSTBLK_HELPERS_H
 
+#include <crypto/aead.h>
 #include <crypto/blake2s.h>
 #include <crypto/hash.h>
 #include <linux/bio.h>
@@ -64,6 +65,16 @@ int dstblk_helper_crypto_shash_final(struct shash_desc *desc, u8 *out);
 struct shash_desc *dstblk_shash_desc_alloc(struct crypto_shash *tfm, gfp_t gfp);
 int dstblk_shash_update_pages(struct shash_desc *desc, struct page *page, size_t offset,
 			      size_t len);
+void dstblk_helper_crypto_free_aead(struct crypto_aead *tfm);
+unsigned int dstblk_helper_crypto_aead_ivsize(struct crypto_aead *tfm);
+const char *dstblk_helper_crypto_aead_driver_name(struct crypto_aead *tfm);
+struct aead_request *dstblk_helper_aead_request_alloc(struct crypto_aead *tfm, gfp_t gfp);
+void dstblk_helper_aead_request_free(struct aead_request *req);
+void dstblk_sg_write(struct scatterlist *sg, const struct bio_vec *piece, unsigned int count);
+int dstblk_aead_encrypt(struct aead_request *req, struct scatterlist *src,
+			struct scatterlist *dst, unsigned int len, const u8 *nonce);
+int dstblk_aead_decrypt(struct aead_request *req, struct scatterlist *src,
+			struct scatterlist *dst, unsigned int len, const u8 *nonce);
 
 /* net.c */
 typedef void (*dstblk_sk_callback)(struct sock *sk);
