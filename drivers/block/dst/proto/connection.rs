@@ -65,6 +65,8 @@ pub enum Cause {
     Moved,
     /// The server said goodbye.
     Bye(Status),
+    /// Somebody said goodbye in place of a handshake. Whether it was the server is not known.
+    Barred(Status),
 }
 
 impl Cause {
@@ -72,7 +74,7 @@ impl Cause {
     pub fn text(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
-            Self::Refused(status) | Self::Bye(status) => status.text(),
+            Self::Refused(status) | Self::Bye(status) | Self::Barred(status) => status.text(),
             Self::Unacceptable => "the server offers something else than before",
             Self::Silent => "the peer is silent",
             Self::Lost => "connection lost",

@@ -28,6 +28,8 @@ use super::opcode::Opcode;
 use super::status::Status;
 use super::suite::Suite;
 use super::units::{
+    Epoch,
+    Generation,
     Handle,
     SessionId,
     Stamp, //
@@ -206,13 +208,16 @@ fn answer(opcode: Opcode, stamp: Stamp, payload: u32) -> Header {
     }
 }
 
-/// Checks that a frame with the header `got` is the one that has to come.
+/// Checks that a frame with the header `got` is the one that has to come, for a connection that can
+/// be.
 ///
 /// # Errors
 ///
 /// [`HandshakeError::Unexpected`]; [`HandshakeError::Length`] if `payload` is not its payload.
 fn expect(expected: &Header, got: &Header, payload: &[u8]) -> Result<(), HandshakeError> {
-    if got != expected {
+    let Stamp { epoch, generation } = got.stamp;
+
+    if got != expected || epoch == Epoch::default() || generation == Generation::default() {
         return Err(HandshakeError::Unexpected);
     }
     match u32::try_from(payload.len()) == Ok(got.payload) {
