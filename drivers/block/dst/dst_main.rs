@@ -28,6 +28,18 @@ module! {
     description: "Network block device, client and server",
     license: "GPL",
     alias: ["net-pf-16-proto-16-family-dst"],
+    params: {
+        rekey_bytes: u64 {
+            default: 68719476736,
+            description: "Bytes after which a sealed connection uses another key",
+        },
+    },
+}
+
+/// Bytes after which a sealed connection uses another key. There is something in between two of
+/// them in any case.
+fn rekey_bytes() -> u64 {
+    module_parameters::rekey_bytes.value().max(1)
 }
 
 /// The module, as long as it is loaded.

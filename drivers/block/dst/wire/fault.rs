@@ -11,6 +11,9 @@ use kernel::{
 /// What people are told of [`Fault::Digest`], as part of a sentence.
 pub(crate) const DIGEST_MISMATCH: &str = "data was damaged on its way: digest mismatch";
 
+/// What people are told of [`Fault::Seal`], as part of a sentence.
+pub(crate) const NOT_AUTHENTIC: &str = "what came is not authentic";
+
 /// Why nothing more can be received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
@@ -22,6 +25,8 @@ pub(crate) enum Fault {
     Frame(DecodeError),
     /// The digest of data that came is not the one that was sent with it.
     Digest,
+    /// What came was not sealed by the other side, or not now.
+    Seal,
     /// What came has no memory to go to.
     NoRoom,
 }
@@ -33,6 +38,7 @@ impl fmt::Display for Fault {
             Self::Socket(error) => f.write_fmt(fmt!("error {}", -error.to_errno())),
             Self::Frame(error) => f.write_str(error.text()),
             Self::Digest => f.write_str(DIGEST_MISMATCH),
+            Self::Seal => f.write_str(NOT_AUTHENTIC),
             Self::NoRoom => f.write_str("more data than asked for"),
         }
     }

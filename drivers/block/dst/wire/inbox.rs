@@ -19,9 +19,11 @@ use crate::{
     proto::{
         digest::MAX_SIZE,
         frame::{
+            DecodeError,
             Header,
             HEADER_SIZE, //
-        }, //
+        },
+        opcode::Opcode, //
     }, //
 };
 use kernel::prelude::*;
@@ -31,7 +33,12 @@ use super::{
         received,
         Fault, //
     },
-    protection::Protection, //
+    protection::{
+        Incoming,
+        Memory, //
+    },
+    seal::SEALED_HEADER,
+    staging::Staging, //
 };
 
 /// Bytes that are received at once, apart from data: some headers.
@@ -67,9 +74,11 @@ pub(crate) struct Inbox {
     end: usize,
     /// Memory for the list of what is received into.
     pieces: Pieces,
-    protection: Protection,
+    protection: Incoming,
     /// What follows the data that is being received.
-    trailer: [u8; MAX_SIZE],
+    trailer: KVec<u8>,
+    /// Where data is received into whose destination is not private, if it is protected.
+    staging: Option<Staging>,
 }
 
 impl Inbox {
@@ -80,14 +89,22 @@ impl Inbox {
             start: 0,
             end: 0,
             pieces: Pieces::new(PIECES)?,
-            protection: Protection::Plain,
-            trailer: [0; MAX_SIZE],
+            protection: Incoming::Plain,
+            trailer: KVec::from_elem(0, MAX_SIZE, GFP_KERNEL)?,
+            staging: None,
         })
     }
 
-    /// Expects the frames that come from now on to be protected by `protection`.
-    pub(crate) fn protect(&mut self, protection: Protection) {
+    /// Expects the frames that come from now on to be protected by `protection`, and their data to
+    /// go to such `memory`.
+    pub(crate) fn protect(&mut self, protection: Incoming, memory: Memory) {
+        self.staging = memory.staging();
         self.protection = protection;
+    }
+
+    /// Gives the memory back that [`Self::protect`] got. What was received is of no use then.
+    pub(crate) fn take_staging(&mut self) -> Option<Staging> {
+        self.staging.take()
     }
 
     /// Returns the next header; [`None`] if not all of it is there yet. Process context.
@@ -97,18 +114,50 @@ impl Inbox {
     /// A [`Fault`] is final: nobody can tell where the next header would begin.
     pub(crate) fn header(&mut self, socket: &Socket) -> Result<Option<Header>, Fault> {
         loop {
-            let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+            if let Incoming::Sealed(_) = self.protection {
+                if let Some(header) = self.sealed_header()? {
+                    return Ok(Some(header));
+                }
+            } else {
+                let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
 
-            if let Some(bytes) = unread.first_chunk() {
-                let header = Header::decode(bytes, crc32c).map_err(Fault::Frame)?;
+                if let Some(bytes) = unread.first_chunk() {
+                    let header = Header::decode(bytes, crc32c).map_err(Fault::Frame)?;
 
-                self.start += HEADER_SIZE;
-                return Ok(Some(header));
+                    self.start += HEADER_SIZE;
+                    return Ok(Some(header));
+                }
             }
             if !self.refill(socket)? {
                 return Ok(None);
             }
         }
+    }
+
+    /// Opens the next header, if all of it is there, and does what it says about keys.
+    fn sealed_header(&mut self) -> Result<Option<Header>, Fault> {
+        while self.end - self.start >= SEALED_HEADER {
+            let Incoming::Sealed(opening) = &mut self.protection else {
+                return Ok(None);
+            };
+
+            opening.buffer(&mut self.buffer, self.start, SEALED_HEADER)?;
+
+            let opened = self.buffer.get(self.start..).unwrap_or_default();
+            let bytes = opened.first_chunk().ok_or(Fault::NoRoom)?;
+            let header = Header::decode(bytes, crc32c).map_err(Fault::Frame)?;
+
+            self.start += SEALED_HEADER;
+            if header.opcode != Opcode::Rekey {
+                opening.note_frame();
+                return Ok(Some(header));
+            }
+            // Nobody is to be kept busy with keys alone.
+            if !opening.advance().map_err(Fault::Socket)? {
+                return Err(Fault::Frame(DecodeError::Opcode(header.opcode.number())));
+            }
+        }
+        Ok(None)
     }
 
     /// Receives what comes next into `buffer`; returns how many bytes, or [`None`] if there is
@@ -117,11 +166,7 @@ impl Inbox {
     /// # Errors
     ///
     /// A [`Fault`] is final.
-    pub(crate) fn bytes(
-        &mut self,
-        socket: &Socket,
-        buffer: &mut [u8],
-    ) -> Result<Option<usize>, Fault> {
+    fn bytes(&mut self, socket: &Socket, buffer: &mut [u8]) -> Result<Option<usize>, Fault> {
         let unread = self.take(buffer.len());
 
         if unread.is_empty() {
@@ -193,19 +238,29 @@ impl Inbox {
             }
             *have += len;
         }
-        match &mut self.protection {
-            Protection::Plain => Ok(true),
-            Protection::Digest(digester) => {
-                let digest = digester
-                    .of_destination(destination, &mut self.pieces)
-                    .map_err(Fault::Socket)?;
+        match (&mut self.protection, &self.staging) {
+            (Incoming::Plain, _) => Ok(()),
+            (Incoming::Digest(digester), None) => digester
+                .of_destination(destination, &mut self.pieces)
+                .map_err(Fault::Socket)
+                .and_then(|digest| compare(digest, self.trailer.get(..trailer))),
+            (Incoming::Digest(digester), Some(staging)) => {
+                let staged = staging.part(0, destination.len());
 
-                match self.trailer.get(..trailer) == Some(digest) {
-                    true => Ok(true),
-                    false => Err(Fault::Digest),
-                }
+                digester
+                    .of_destination(&staged, &mut self.pieces)
+                    .map_err(Fault::Socket)
+                    .and_then(|digest| compare(digest, self.trailer.get(..trailer)))?;
+                staged
+                    .copy_to(destination, &mut self.pieces)
+                    .map_err(|_| Fault::NoRoom)
+            }
+            (Incoming::Sealed(opening), None) => opening.in_place(destination, &mut self.trailer),
+            (Incoming::Sealed(opening), Some(staging)) => {
+                opening.staged(destination, staging, &mut self.trailer)
             }
         }
+        .map(|()| true)
     }
 
     /// Receives what comes next into `destination` but its first `skip` bytes; see [`Self::bytes`].
@@ -220,11 +275,19 @@ impl Inbox {
             start,
             end,
             pieces,
+            staging,
             ..
         } = self;
         let mut list = Scatter::new(pieces);
 
-        destination.scatter(skip, &mut list);
+        match staging {
+            Some(staging) => {
+                let left = destination.len().saturating_sub(skip);
+
+                list.push_pages(staging.pages(), skip, left);
+            }
+            None => destination.scatter(skip, &mut list),
+        }
 
         let wanted = list.bytes();
 
@@ -253,12 +316,48 @@ impl Inbox {
     }
 
     /// Returns how many bytes follow a header whose payload is `len` bytes of data that nobody
-    /// wants. They have to be skipped.
-    pub(crate) fn waste(&self, len: usize) -> usize {
-        match len {
-            0 => 0,
-            len => len + self.protection.trailer(),
+    /// wants. They have to be skipped, once.
+    pub(crate) fn waste(&mut self, len: usize) -> usize {
+        if len == 0 {
+            return 0;
         }
+        if let Incoming::Sealed(opening) = &mut self.protection {
+            opening.skip();
+        }
+        len + self.protection.trailer()
+    }
+
+    /// Receives the payload of a frame, `len` bytes that are no data, into the beginning of
+    /// `buffer`, where there has to be room for [`TAG_SIZE`] bytes more; `have` is how far that is,
+    /// and begins as 0. Returns whether all of it is there, or [`None`] if there is nothing now.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] is final.
+    pub(crate) fn payload(
+        &mut self,
+        socket: &Socket,
+        buffer: &mut KVec<u8>,
+        len: usize,
+        have: &mut usize,
+    ) -> Result<Option<bool>, Fault> {
+        let whole = len + self.protection.tag(len);
+
+        if *have < whole {
+            let rest = buffer.get_mut(*have..whole).ok_or(Fault::NoRoom)?;
+            let Some(len) = self.bytes(socket, rest)? else {
+                return Ok(None);
+            };
+
+            *have += len;
+        }
+        if *have < whole {
+            return Ok(Some(false));
+        }
+        if let (Incoming::Sealed(opening), true) = (&mut self.protection, len > 0) {
+            opening.buffer(buffer, 0, whole)?;
+        }
+        Ok(Some(true))
     }
 
     /// Receives up to `len` bytes of what comes next and forgets them; see [`Self::bytes`].
@@ -291,5 +390,13 @@ impl Inbox {
 
         self.end += len;
         Ok(true)
+    }
+}
+
+/// Compares the digest of what came with the one that came with it.
+fn compare(digest: &[u8], trailer: Option<&[u8]>) -> Result<(), Fault> {
+    match trailer == Some(digest) {
+        true => Ok(()),
+        false => Err(Fault::Digest),
     }
 }
