@@ -27,7 +27,10 @@ use crate::{
             Uuid, //
         }, //
     },
-    wire::digest::Method, //
+    wire::{
+        cipher::Ciphers,
+        digest::Method, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -45,6 +48,8 @@ pub(crate) struct Keys {
     pub(crate) psk: Option<Arc<Secret>>,
     /// The only cipher to be used, if not any will do.
     pub(crate) suite: Option<Suite>,
+    /// The ciphers that may be used.
+    pub(crate) ciphers: Ciphers,
 }
 
 /// What to change of [`Keys`], or of there being none. [`None`] stays as it is.
@@ -67,7 +72,7 @@ pub(crate) struct KeysInfo {
     pub(crate) server: PublicKey,
     /// Whether both have to know something besides.
     pub(crate) has_psk: bool,
-    /// The only cipher to be used, if not any will do.
+    /// The cipher that is used, or is to be used, if not any will do.
     pub(crate) suite: Option<Suite>,
 }
 

@@ -10,6 +10,7 @@ use super::{
     failure::Failure,
     greeting::{
         encode_hello,
+        Answer,
         Greeting, //
     },
     receive::Receiver,
@@ -42,6 +43,7 @@ use crate::{
             State, //
         },
         geometry::Geometry,
+        handshake::Frame,
         hello::{
             Hello,
             Welcome, //
@@ -53,9 +55,17 @@ use crate::{
         }, //
     },
     wire::{
-        fault::DIGEST_MISMATCH,
+        fault::{
+            DIGEST_MISMATCH,
+            NOT_AUTHENTIC, //
+        },
         outbox::Outbox,
-        protection::Protection,
+        protection::{
+            Incoming,
+            Memory,
+            Outgoing, //
+        },
+        staging::Spares,
         turnstile::Turnstile, //
     }, //
 };
@@ -107,6 +117,12 @@ pub(super) struct Connection {
 /// What is known and wanted about the connection itself.
 pub(super) struct Control {
     state: State,
+    /// What begins a handshake, as long as it was not sent.
+    pub(super) handshake: Option<Frame>,
+    /// A handshake has to come before everything else, and is not over.
+    pub(super) shaking: bool,
+    /// The answer of the server to the handshake, until the keeper has taken it.
+    pub(super) answer: Option<Answer>,
     /// The hello, as long as it was not sent.
     pub(super) hello: Option<Greeting>,
     /// A PING has to be sent.
@@ -148,6 +164,8 @@ impl Events for Wake {
 pub(super) enum News {
     /// Nothing new.
     None,
+    /// The server answers the handshake; nothing is received before [`Connection::seal`].
+    Answer(Answer),
     /// The server greets back; it has to be checked before anything else is sent.
     Welcome(Welcome),
     /// The server describes the disk anew.
@@ -158,12 +176,15 @@ pub(super) enum News {
 
 impl Connection {
     /// Greets the server over `socket`, which may still be connecting, for the current task, which
-    /// is woken when there is news. Process context.
+    /// is woken when there is news. If there is a `handshake`, that comes first, and the hello when
+    /// the connection was sealed. Memory comes from `spares` if it is there. Process context.
     pub(super) fn new(
         storage: &Arc<Storage>,
         pool: &Arc<Pool>,
         mut socket: Socket,
         hello: &Hello<'_>,
+        handshake: Option<Frame>,
+        spares: &mut Spares,
     ) -> Result<Arc<Self>> {
         let job = Job::new(pool.clone())?;
         let greeting = encode_hello(hello)?;
@@ -175,8 +196,11 @@ impl Connection {
 
         // Only the data of requests has a digest, and there is none before the server has agreed.
         if let Some(method) = storage.digest() {
-            outbox.protect(Protection::Digest(method.prepare(hello.session)?));
-            receiver.protect(Protection::Digest(method.prepare(hello.session)?));
+            let outgoing = Outgoing::Digest(method.prepare(hello.session)?);
+            let incoming = Incoming::Digest(method.prepare(hello.session)?);
+
+            outbox.protect(outgoing, Memory::Foreign(spares.for_sending()?));
+            receiver.protect(incoming, Memory::Foreign(spares.for_receiving()?));
         }
 
         let connection = Arc::pin_init(
@@ -194,6 +218,9 @@ impl Connection {
                 receiver <- new_mutex!(receiver, "Connection::receiver"),
                 control <- new_spinlock_irq!(Control {
                     state: State::Greeting,
+                    shaking: handshake.is_some(),
+                    handshake,
+                    answer: None,
                     hello: Some(greeting),
                     ping: false,
                     ping_pending: false,
@@ -213,6 +240,26 @@ impl Connection {
         // The answer may have come before anybody was told of it.
         connection.job.schedule();
         Ok(connection)
+    }
+
+    /// Has everything from now on be sealed, and greets the server. Process context.
+    pub(super) fn seal(
+        &self,
+        outgoing: Outgoing,
+        incoming: Incoming,
+        spares: &mut Spares,
+    ) -> Result {
+        let to_send = Memory::Foreign(spares.for_sending()?);
+        let to_receive = Memory::Foreign(spares.for_receiving()?);
+
+        self.sender
+            .alone(|outbox| outbox.protect(outgoing, to_send));
+        self.receiver.lock().resume(incoming, to_receive);
+        self.control.lock().shaking = false;
+        self.transmit();
+        // What came meanwhile was left alone.
+        self.job.schedule();
+        Ok(())
     }
 
     /// Returns the milliseconds since the connection was made.
@@ -299,6 +346,15 @@ impl Connection {
         self.over(Cause::Damaged);
     }
 
+    /// Gives the connection up because what came was not sealed by the server.
+    pub(super) fn forged(&self) {
+        if !self.is_over() {
+            self.storage.counters.seal_error();
+            pr_warn!("{}: {}\n", self.storage.name(), NOT_AUTHENTIC);
+        }
+        self.over(Cause::Damaged);
+    }
+
     /// Changes the state; returns whether `event` was possible.
     pub(super) fn event(&self, event: Event) -> bool {
         let mut control = self.control.lock();
@@ -319,6 +375,9 @@ impl Connection {
         if let State::Broken { cause } = control.state {
             return News::Over(cause);
         }
+        if let Some(answer) = control.answer.take() {
+            return News::Answer(answer);
+        }
         if let Some(welcome) = control.welcome.take() {
             return News::Welcome(welcome);
         }
@@ -333,6 +392,7 @@ impl Connection {
         let control = self.control.lock();
 
         matches!(control.state, State::Broken { .. })
+            || control.answer.is_some()
             || control.welcome.is_some()
             || control.geometry.is_some()
     }
@@ -365,12 +425,18 @@ impl Connection {
     }
 
     /// Stops all work on the connection. When this returns the connection refers to no request any
-    /// more, but the network may: see [`Socket::sending`]. Process context.
-    pub(super) fn close(&self) {
+    /// more, but the network may: see [`Socket::sending`]. What the next connection can use goes to
+    /// `spares`. Process context.
+    pub(super) fn close(&self, spares: &mut Spares) {
         self.event(Event::Broken(Cause::Lost));
         self.job.cancel();
-        self.sender.alone(|outbox| outbox.clear(drop));
-        self.receiver.lock().forget();
+        spares.give_back(
+            self.sender.alone(|outbox| {
+                outbox.clear(drop);
+                outbox.take_staging()
+            }),
+            self.receiver.lock().forget(),
+        );
         self.socket.abort();
     }
 }

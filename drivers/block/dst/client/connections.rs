@@ -342,9 +342,13 @@ impl Storage {
         if self.live() > 0 {
             return;
         }
-        if failure.is_refusal() {
+
+        // What the server was known to be, it is until it says something else itself.
+        let is_known = self.status.lock().geometry.is_some();
+
+        if failure.is_refusal() && (failure.is_proven() || !is_known) {
             self.set_state(StorageState::Failed);
-        } else if self.status.lock().geometry.is_some() {
+        } else if is_known {
             self.set_state(StorageState::Reconnecting);
         }
     }

@@ -24,6 +24,7 @@ pub(crate) struct Counters {
     stale_replies: Atomic<u64>,
     lost_writes: Atomic<u64>,
     digest_errors: Atomic<u64>,
+    seal_errors: Atomic<u64>,
 }
 
 /// What the counters said at some time.
@@ -57,6 +58,8 @@ pub(crate) struct Totals {
     pub(crate) lost_writes: u64,
     /// Connections given up because data was damaged on its way.
     pub(crate) digest_errors: u64,
+    /// Connections given up because what came was not authentic.
+    pub(crate) seal_errors: u64,
 }
 
 impl Counters {
@@ -80,6 +83,7 @@ impl Counters {
             stale_replies: zero(),
             lost_writes: zero(),
             digest_errors: zero(),
+            seal_errors: zero(),
         }
     }
 
@@ -137,6 +141,11 @@ impl Counters {
         self.digest_errors.fetch_add(1, Relaxed);
     }
 
+    /// Counts a connection that was given up because what came was not authentic.
+    pub(crate) fn seal_error(&self) {
+        self.seal_errors.fetch_add(1, Relaxed);
+    }
+
     /// Returns what the counters say.
     pub(crate) fn totals(&self) -> Totals {
         Totals {
@@ -154,6 +163,7 @@ impl Counters {
             stale_replies: self.stale_replies.load(Relaxed),
             lost_writes: self.lost_writes.load(Relaxed),
             digest_errors: self.digest_errors.load(Relaxed),
+            seal_errors: self.seal_errors.load(Relaxed),
         }
     }
 }

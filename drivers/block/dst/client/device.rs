@@ -79,7 +79,7 @@ impl Storage {
             fua: geometry.flags.contains(DiskFlags::FUA),
             rotational: geometry.flags.contains(DiskFlags::ROTATIONAL),
             // What is written must not change between the digest and the network.
-            stable_writes: self.digest().is_some(),
+            stable_writes: self.digest().is_some() || self.is_sealed(),
         };
         let disk = Disk::new(
             self.table,

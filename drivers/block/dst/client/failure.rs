@@ -2,12 +2,15 @@
 
 //! Why there is no connection.
 
+use super::handshake::Trouble;
 use crate::{
     abstractions::errno,
     control::Refusal,
     proto::{
         connection::Cause,
+        handshake::HandshakeError,
         negotiate::WelcomeFault,
+        noise::NoiseError,
         status::Status, //
     }, //
 };
@@ -15,6 +18,10 @@ use kernel::{
     prelude::*,
     str::CString, //
 };
+
+/// What people are told of a refusal that anybody can have sent. All of it has to fit into the answer
+/// to a command.
+const UNPROVEN: &str = "(unauthenticated)";
 
 /// Why a connection was lost or could not be made.
 pub(super) struct Failure {
@@ -54,23 +61,30 @@ impl Failure {
         Self::of(cause, known.then_some(detail))
     }
 
-    /// Connections have to be sealed, and this module does not know how.
-    pub(super) fn unsealed() -> Self {
+    /// The handshake of a sealed connection has come to nothing because of `trouble`.
+    pub(super) fn handshake(trouble: Trouble) -> Self {
+        let text = match trouble {
+            Trouble::Error(error) => return Self::new(Cause::Lost, error),
+            // Who could read the first message has the key of the server.
+            Trouble::Handshake(HandshakeError::Noise(NoiseError::Forged)) => {
+                "the server's answer is not authentic: it has another preshared key, or none"
+            }
+            Trouble::Handshake(error) => error.text(),
+        };
         let mut detail = KVec::new();
         let known = detail
-            .extend_from_slice(
-                b"this module cannot seal connections, and makes none in plain",
-                GFP_KERNEL,
-            )
+            .extend_from_slice(text.as_bytes(), GFP_KERNEL)
             .is_ok();
 
-        Self::of(Cause::Refused(Status::Feature), known.then_some(detail))
+        Self::of(Cause::Refused(Status::Denied), known.then_some(detail))
     }
 
     /// Returns whether the server was reached, but waiting does not help.
     pub(super) fn is_refusal(&self) -> bool {
         match self.cause {
-            Cause::Refused(status) | Cause::Bye(status) => !status.is_transient(),
+            Cause::Refused(status) | Cause::Bye(status) | Cause::Barred(status) => {
+                !status.is_transient()
+            }
             Cause::Unacceptable => true,
             Cause::Unreachable
             | Cause::Silent
@@ -80,6 +94,12 @@ impl Failure {
             | Cause::Overdue
             | Cause::Moved => false,
         }
+    }
+
+    /// Returns whether nobody but the server, or this side, can have said so. Without keys, everybody
+    /// is believed.
+    pub(super) fn is_proven(&self) -> bool {
+        !matches!(self.cause, Cause::Barred(_))
     }
 
     /// Returns whether it may be over in a moment: the server may not have noticed yet that whoever
@@ -96,6 +116,12 @@ impl Failure {
             .and_then(|bytes| core::str::from_utf8(bytes).ok());
 
         match (detail, self.cause) {
+            (Some(detail), Cause::Barred(_)) if !detail.is_empty() => {
+                CString::try_from_fmt(fmt!("{detail} {UNPROVEN}"))
+            }
+            (_, cause @ Cause::Barred(_)) => {
+                CString::try_from_fmt(fmt!("{} {UNPROVEN}", cause.text()))
+            }
             (Some(detail), _) if !detail.is_empty() => CString::try_from_fmt(fmt!("{detail}")),
             (_, Cause::Unreachable) => match unreachable(self.error) {
                 Some(text) => CString::try_from_fmt(fmt!("{text}")),
@@ -118,7 +144,7 @@ impl Failure {
         };
 
         match self.cause {
-            Cause::Refused(_) | Cause::Bye(_) => {
+            Cause::Refused(_) | Cause::Bye(_) | Cause::Barred(_) => {
                 Refusal::new(self.error, fmt!("export {export}: {text}"))
             }
             _ => Refusal::new(self.error, fmt!("{text}")),
@@ -129,7 +155,7 @@ impl Failure {
 /// Returns the error that tells programs of `cause`.
 fn error(cause: Cause) -> Error {
     match cause {
-        Cause::Refused(status) | Cause::Bye(status) => match status {
+        Cause::Refused(status) | Cause::Bye(status) | Cause::Barred(status) => match status {
             Status::NoExport => ENOENT,
             Status::Denied => EACCES,
             Status::ReadOnly => EROFS,

@@ -13,7 +13,11 @@ use crate::{
             Cause,
             Event, //
         },
-        frame::Header,
+        frame::{
+            Header,
+            JOINED_PAYLOAD,
+            RESPOND_PAYLOAD, //
+        },
         geometry::Geometry,
         hello::{
             Hello,
@@ -30,6 +34,16 @@ use kernel::prelude::*;
 /// Longest payload of a hello: the fixed part and three names.
 const HELLO_ROOM: usize = 512;
 
+/// The server's answer to a handshake.
+pub(super) struct Answer {
+    /// Its header.
+    pub(super) header: Header,
+    /// Its payload.
+    pub(super) payload: [u8; RESPOND_PAYLOAD as usize],
+}
+
+const _: () = assert!(RESPOND_PAYLOAD == JOINED_PAYLOAD);
+
 /// A hello, ready to be sent.
 pub(super) struct Greeting {
     header: Header,
@@ -39,16 +53,18 @@ pub(super) struct Greeting {
 impl Connection {
     /// Puts what has to be said about the connection into the outbox. Returns false if that failed.
     pub(super) fn fill_control(&self, outbox: &mut Outbox<Sending>) -> bool {
-        let (hello, ping, pong, bye) = {
+        let (handshake, hello, ping, pong, bye) = {
             let mut control = self.control.lock();
+            let is_sealed = !control.shaking;
             (
-                control.hello.take(),
+                control.handshake.take(),
+                control.hello.take_if(|_| is_sealed),
                 core::mem::take(&mut control.ping),
                 control.pong.take(),
                 core::mem::take(&mut control.bye),
             )
         };
-        let mut ok = true;
+        let mut ok = handshake.is_none_or(|frame| outbox.push_ready(frame.as_bytes()));
         let mut push = |header: &Header, payload: &[u8]| {
             ok &= outbox.push(header, payload, None).is_ok();
         };
@@ -88,6 +104,9 @@ impl Connection {
         if header.stamp != self.stamp {
             return Err("a frame of another connection");
         }
+        if self.control.lock().shaking {
+            return self.shaken(header, payload);
+        }
         match (header.opcode, header.reply) {
             (Opcode::Hello, true) => self.greeted(header, payload),
             (Opcode::Draining, _) => {
@@ -122,6 +141,31 @@ impl Connection {
                 Ok(())
             }
             _ => Err("a request to the client"),
+        }
+    }
+
+    /// Takes the answer to the handshake, or a goodbye in its place.
+    fn shaken(&self, header: &Header, payload: &[u8]) -> Result<(), &'static str> {
+        match (header.opcode, header.reply) {
+            (Opcode::Initiate | Opcode::Join, true) => {
+                let answer = Answer {
+                    header: *header,
+                    payload: *payload.first_chunk().ok_or("an impossible handshake")?,
+                };
+
+                if self.control.lock().answer.replace(answer).is_some() {
+                    return Err("a second answer to the handshake");
+                }
+                self.keeper.wake_up();
+                Ok(())
+            }
+            (Opcode::Bye, _) => {
+                let message = message(payload);
+                self.control.lock().message = message;
+                self.over(Cause::Barred(header.status));
+                Ok(())
+            }
+            _ => Err("something else than a handshake"),
         }
     }
 

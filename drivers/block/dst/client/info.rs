@@ -53,7 +53,7 @@ impl Storage {
                 public: *keys.own.public(),
                 server: keys.server,
                 has_psk: keys.psk.is_some(),
-                suite: keys.suite,
+                suite: status.suite.or(keys.suite),
             }),
             totals: self.counters.totals(),
             in_flight,

@@ -10,47 +10,28 @@ use super::{
         Connection,
         News, //
     },
-    failure::Failure,
-    route::Route,
+    establish::{
+        Attempt,
+        LINGER_STEP_MS, //
+    },
     storage::Storage, //
 };
 use crate::{
     abstractions::{
-        address::Address,
         kthread::Current,
-        machine::NodeName,
         memory::NoIoScope,
-        random::random_bytes,
-        socket::Socket, //
+        random::random_bytes, //
     },
     proto::{
         backoff::Backoff,
-        connection::{
-            Cause,
-            State, //
-        },
+        connection::Cause,
         geometry::Geometry,
-        hello::{
-            Hello,
-            Welcome, //
-        },
         keepalive::{
             Action,
-            Keepalive,
-            HELLO_TIMEOUT_MS, //
-        },
-        negotiate::{
-            Expectation,
-            Features,
-            Known,
-            Versions,
-            WelcomeFault, //
-        },
-        units::{
-            SessionId,
-            Stamp, //
+            Keepalive, //
         }, //
-    }, //
+    },
+    wire::staging::Spares, //
 };
 use core::num::Wrapping;
 use kernel::{
@@ -65,9 +46,6 @@ use kernel::{
     }, //
 };
 
-/// Milliseconds after which a keeper looks again whether the network has let go of memory.
-const LINGER_STEP_MS: u32 = 2;
-
 /// Milliseconds that a connection that is not wanted any more gets to complete its requests, and
 /// the network to let go of their memory.
 const LINGER_MAX_MS: i64 = 2_000;
@@ -76,25 +54,18 @@ const LINGER_MAX_MS: i64 = 2_000;
 const REST_MS: u32 = 1_000;
 
 /// What a keeper remembers from one connection to the next.
-struct Keeper<'a> {
-    storage: &'a Arc<Storage>,
-    current: &'a Current,
+pub(super) struct Keeper<'a> {
+    pub(super) storage: &'a Arc<Storage>,
+    pub(super) current: &'a Current,
     /// The number of the connection.
-    number: u16,
+    pub(super) number: u16,
     backoff: Backoff,
     /// Which address is tried next. Connections begin with different ones.
-    next: Wrapping<usize>,
+    pub(super) next: Wrapping<usize>,
     /// It had a connection.
-    experienced: bool,
-}
-
-/// What a connection begins with. All of it belongs together.
-struct Attempt {
-    route: Arc<Route>,
-    session: SessionId,
-    stamp: Stamp,
-    /// The export, as it was the last time.
-    known: Option<Known>,
+    pub(super) experienced: bool,
+    /// Memory that the last connection has left for the next one.
+    pub(super) spares: Spares,
 }
 
 /// Keeps the connection `number` of `storage` until the thread has to stop.
@@ -107,6 +78,7 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
         backoff: Backoff::new(),
         next: Wrapping(number.into()),
         experienced: false,
+        spares: Spares::new(),
     };
 
     while !current.should_stop() {
@@ -143,6 +115,7 @@ impl Keeper<'_> {
             session: shared.session.id(),
             stamp,
             known: shared.known,
+            common: shared.common(),
         })
     }
 
@@ -161,7 +134,7 @@ impl Keeper<'_> {
 
     /// Sleeps for up to `ms` milliseconds until `ready`, or until the thread has to stop, and does
     /// meanwhile what has to be done every now and then. `ready` must not sleep.
-    fn sleep(&self, ms: u32, ready: impl Fn() -> bool) {
+    pub(super) fn sleep(&self, ms: u32, ready: impl Fn() -> bool) {
         let storage = self.storage;
         let begun = Instant::<Monotonic>::now();
 
@@ -191,187 +164,6 @@ impl Keeper<'_> {
         }
     }
 
-    /// Makes a connection as `attempt` says over which requests can flow. Returns it and its
-    /// keepalive interval.
-    ///
-    /// Nothing of the attempt is kept, lest secrets outlive the change of a key.
-    fn establish(&mut self, attempt: Attempt) -> Result<(Arc<Connection>, u32), Failure> {
-        let storage = self.storage;
-        let addresses = &attempt.route.addresses;
-        let index = self.next.0.checked_rem(addresses.len()).unwrap_or(0);
-        let result = match addresses.get(index) {
-            Some(address) => self.greet(&attempt, address),
-            None => Err(Failure::new(Cause::Unreachable, EINVAL)),
-        };
-
-        if result.is_err() {
-            self.next += 1;
-            storage.session.lock().session.failed(attempt.stamp);
-            storage.wake_keepers();
-        }
-        result
-    }
-
-    /// Connects to `address`, one of those of the `attempt`, and takes the connection into service
-    /// if the server's answer is acceptable.
-    fn greet(
-        &mut self,
-        attempt: &Attempt,
-        address: &Address,
-    ) -> Result<(Arc<Connection>, u32), Failure> {
-        let storage = self.storage;
-        let unreachable = |error| Failure::new(Cause::Unreachable, error);
-        let machine = NodeName::get();
-        let hello = Hello {
-            versions: Versions::OURS,
-            write: !storage.read_only(),
-            features: features(storage),
-            session: attempt.session,
-            uuid: attempt
-                .known
-                .map_or(storage.expected_uuid(), |known| known.uuid),
-            stamp: attempt.stamp,
-            connection: self.number,
-            connections: storage.connections().max(self.number + 1),
-            export: storage.export(),
-            client: Some(machine.as_str()).filter(|name| !name.is_empty()),
-            digest: storage.digest().map(|method| method.digest().name()),
-        };
-
-        storage.trying(address, attempt.session, attempt.stamp);
-        // Nothing goes out in plain that was meant to be sealed.
-        if attempt.route.keys.is_some() {
-            return Err(Failure::unsealed());
-        }
-
-        let socket = Socket::connect(storage.net(), address).map_err(unreachable)?;
-        let connection =
-            Connection::new(storage, storage.threads(), socket, &hello).map_err(unreachable)?;
-
-        match self.await_welcome(&connection).and_then(|welcome| {
-            self.accept(&connection, &hello, &welcome, &attempt.route)
-                .map(|()| welcome.keepalive_ms)
-        }) {
-            Ok(interval) => Ok((connection, interval)),
-            Err(failure) => {
-                // It has carried no data, so nothing has to be let go of.
-                connection.close();
-                Err(failure)
-            }
-        }
-    }
-
-    /// Waits for the answer to the hello, however long the server says that it has to drain.
-    fn await_welcome(&self, connection: &Connection) -> Result<Welcome, Failure> {
-        loop {
-            match connection.news() {
-                News::Welcome(welcome) => return Ok(welcome),
-                News::Over(cause) => return Err(connection.failure(cause)),
-                News::Geometry(_) | News::None => (),
-            }
-            if self.current.should_stop() {
-                return Err(Failure::new(Cause::Lost, EINTR));
-            }
-            let silent = connection
-                .now()
-                .saturating_sub(connection.silence().last_rx);
-            let Some(left) = u64::from(HELLO_TIMEOUT_MS).checked_sub(silent) else {
-                return Err(Failure::of(Cause::Silent, None));
-            };
-            if let State::Draining { left } = connection.state() {
-                self.storage.draining(left);
-            }
-            let draining = connection.state();
-            self.sleep(u32::try_from(left).unwrap_or(HELLO_TIMEOUT_MS) + 1, || {
-                connection.has_news() || connection.state() != draining
-            });
-        }
-    }
-
-    /// Takes `connection` into service: the server has said that nothing of the past that it has to
-    /// do with is being worked on any more.
-    fn accept(
-        &mut self,
-        connection: &Arc<Connection>,
-        hello: &Hello<'_>,
-        welcome: &Welcome,
-        route: &Arc<Route>,
-    ) -> Result<(), Failure> {
-        let storage = self.storage;
-        let lost = || Failure::of(Cause::Lost, None);
-        let (known, alone) = {
-            let shared = storage.session.lock();
-
-            (shared.known, !shared.session.is_up())
-        };
-        let accepted = Expectation {
-            hello: *hello,
-            required: hello.features,
-            known,
-        }
-        .check(welcome)
-        .map_err(Failure::unacceptable)?;
-        let was_read_only = known.is_some_and(|known| known.geometry.is_read_only());
-        let is_read_only = welcome.geometry.is_read_only();
-
-        // Where it could not be written, it need not have gone.
-        if is_read_only && !was_read_only && hello.write && storage.is_moving() {
-            return Err(Failure::unacceptable(WelcomeFault::ReadOnly));
-        }
-        if accepted.restarted && !alone {
-            // The others lead to a server that is no more, and have not noticed it yet.
-            storage.give_up_connections(Cause::Lost);
-            return Err(lost());
-        }
-        self.await_release(if alone { None } else { Some(self.number) })?;
-
-        let resend = {
-            let mut shared = storage.session.lock();
-
-            if !Arc::ptr_eq(route, &storage.route()) {
-                return Err(Failure::of(Cause::Moved, None));
-            }
-            let resend = shared.welcomed(hello.stamp).ok_or_else(lost)?;
-
-            if !connection.accept() {
-                // It broke meanwhile, so it counts as one that was live.
-                shared.session.lost(hello.stamp);
-                return Err(lost());
-            }
-            if accepted.lost_writes {
-                storage.restarted();
-            }
-            shared.learn(welcome);
-            resend
-        };
-
-        if core::mem::replace(&mut self.experienced, true) {
-            storage.counters.reconnected();
-        }
-        storage.connected(connection, welcome, resend, known.is_none());
-        if let Some(known) = known.filter(|known| known.geometry != welcome.geometry) {
-            storage.described(&known.geometry, welcome.geometry);
-        }
-        Ok(())
-    }
-
-    /// Waits until the network does not send any more from memory that was given to the connection
-    /// `number`, or to any: it may end now, or be sent from by other connections.
-    fn await_release(&self, number: Option<u16>) -> Result<(), Failure> {
-        let storage = self.storage;
-
-        loop {
-            storage.let_go(None);
-            if !storage.is_lingering(number) {
-                return Ok(());
-            }
-            if self.current.should_stop() {
-                return Err(Failure::new(Cause::Lost, EINTR));
-            }
-            self.sleep(LINGER_STEP_MS, || false);
-        }
-    }
-
     /// Watches over a live connection; returns why it has to be closed, or [`None`] if the thread
     /// has to stop.
     fn supervise(&mut self, connection: &Connection, interval: u32) -> Option<Cause> {
@@ -387,7 +179,7 @@ impl Keeper<'_> {
                     self.learn(geometry);
                     continue;
                 }
-                News::Welcome(_) | News::None => (),
+                News::Answer(_) | News::Welcome(_) | News::None => (),
             }
             let now = connection.now();
             let wait = match keepalive.check(now, connection.silence()) {
@@ -438,7 +230,7 @@ impl Keeper<'_> {
             Some(cause) => storage.failed(connection.failure(cause), false),
             None => connection.bye(),
         }
-        connection.close();
+        connection.close(&mut self.spares);
         storage.closed(connection);
     }
 
@@ -475,13 +267,5 @@ impl Keeper<'_> {
         while !ready() && begun.elapsed().as_millis() < LINGER_MAX_MS {
             fsleep(Delta::from_millis(LINGER_STEP_MS.into()));
         }
-    }
-}
-
-/// Returns the features without which `storage` has no connection.
-fn features(storage: &Storage) -> Features {
-    match storage.digest() {
-        Some(_) => Features::DIGEST,
-        None => Features::NONE,
     }
 }

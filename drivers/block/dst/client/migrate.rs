@@ -20,7 +20,9 @@ use super::{
         StorageEvent, //
     },
     connections::GRACE_MS,
-    route::Route,
+    route::{
+        Route, //
+    },
     storage::Storage, //
 };
 use crate::{

@@ -11,6 +11,7 @@ use super::{
     }, //
 };
 use crate::{
+    abstractions::aead::TAG_SIZE,
     proto::{
         connection::Cause,
         frame::{
@@ -28,7 +29,11 @@ use crate::{
             Arrived,
             Inbox, //
         },
-        protection::Protection, //
+        protection::{
+            Incoming,
+            Memory, //
+        },
+        staging::Staging, //
     }, //
 };
 use kernel::prelude::*;
@@ -57,6 +62,8 @@ enum Expect {
     },
     /// So many bytes that nobody wants.
     Waste(usize),
+    /// What can only be opened when the keeper has seen to it.
+    Sealed,
 }
 
 /// What has been received so far.
@@ -90,7 +97,7 @@ impl Receiver {
     pub(super) fn new() -> Result<Self> {
         let mut control = KVec::new();
 
-        control.resize(MAX_CONTROL_PAYLOAD as usize, 0, GFP_KERNEL)?;
+        control.resize(MAX_CONTROL_PAYLOAD as usize + TAG_SIZE, 0, GFP_KERNEL)?;
         Ok(Self {
             inbox: Inbox::new()?,
             expect: Expect::Header,
@@ -99,14 +106,22 @@ impl Receiver {
         })
     }
 
-    /// Expects frames that are protected by `protection`.
-    pub(super) fn protect(&mut self, protection: Protection) {
-        self.inbox.protect(protection);
+    /// Expects frames that are protected by `protection`; see [`Inbox::protect`].
+    pub(super) fn protect(&mut self, protection: Incoming, memory: Memory) {
+        self.inbox.protect(protection, memory);
     }
 
-    /// Forgets what is expected, and whose memory it was to go to.
-    pub(super) fn forget(&mut self) {
+    /// Goes on with frames that are sealed.
+    pub(super) fn resume(&mut self, protection: Incoming, memory: Memory) {
+        self.inbox.protect(protection, memory);
         self.expect = Expect::Header;
+    }
+
+    /// Forgets what is expected, and whose memory it was to go to; returns memory that another
+    /// connection can use.
+    pub(super) fn forget(&mut self) -> Option<Staging> {
+        self.expect = Expect::Header;
+        self.inbox.take_staging()
     }
 }
 
@@ -140,6 +155,7 @@ impl Connection {
             Err(Wrong::Fault(Fault::Frame(error))) => self.protocol(error.text()),
             Err(Wrong::Fault(Fault::NoRoom)) => self.protocol("more data than asked for"),
             Err(Wrong::Fault(Fault::Digest)) => self.damaged(),
+            Err(Wrong::Fault(Fault::Seal)) => self.forged(),
             Err(Wrong::Protocol(text)) => self.protocol(text),
         }
     }
@@ -191,20 +207,18 @@ impl Connection {
             }
             Expect::Control { header, have } => {
                 let wanted = header.payload as usize;
-                let rest = control.get_mut(*have..wanted).unwrap_or_default();
 
-                if !rest.is_empty() {
-                    let Some(len) = inbox.bytes(&self.socket, rest)? else {
-                        return Ok(None);
-                    };
-                    *have += len;
-                }
-                if *have < wanted {
-                    return Ok(Some(0));
+                match inbox.payload(&self.socket, control, wanted, have)? {
+                    Some(true) => (),
+                    Some(false) => return Ok(Some(0)),
+                    None => return Ok(None),
                 }
                 self.control_frame(header, control.get(..wanted).unwrap_or_default())
                     .map_err(Wrong::Protocol)?;
-                Expect::Header
+                match header.opcode {
+                    Opcode::Initiate | Opcode::Join => Expect::Sealed,
+                    _ => Expect::Header,
+                }
             }
             Expect::Data {
                 handle,
@@ -224,6 +238,7 @@ impl Connection {
                 ended.push(self.storage.queue.lock().received(*handle, extent));
                 Expect::Header
             }
+            Expect::Sealed => return Ok(None),
             Expect::Waste(left) => {
                 let Some(len) = inbox.skip(&self.socket, *left)? else {
                     return Ok(None);
@@ -238,9 +253,17 @@ impl Connection {
     }
 
     /// Finds out what follows `header`.
-    fn header(&self, header: Header, inbox: &Inbox, ended: &mut Ended) -> Result<Expect, Wrong> {
+    fn header(
+        &self,
+        header: Header,
+        inbox: &mut Inbox,
+        ended: &mut Ended,
+    ) -> Result<Expect, Wrong> {
         match header.opcode {
             Opcode::Hello | Opcode::Draining | Opcode::Ping | Opcode::Bye | Opcode::Event => {
+                Ok(Expect::Control { header, have: 0 })
+            }
+            Opcode::Initiate | Opcode::Join if self.control.lock().shaking => {
                 Ok(Expect::Control { header, have: 0 })
             }
             Opcode::Initiate | Opcode::Join | Opcode::Rekey => {
@@ -255,17 +278,22 @@ impl Connection {
     }
 
     /// Does what `header`, that of a reply to a request, says.
-    fn reply(&self, header: &Header, inbox: &Inbox, ended: &mut Ended) -> Result<Expect, Wrong> {
+    fn reply(
+        &self,
+        header: &Header,
+        inbox: &mut Inbox,
+        ended: &mut Ended,
+    ) -> Result<Expect, Wrong> {
         if !self.is_live() {
             return Err(Wrong::Protocol("a reply before the welcome"));
         }
-        let waste = match inbox.waste(header.payload as usize) {
+        let waste = |inbox: &mut Inbox| match inbox.waste(header.payload as usize) {
             0 => Expect::Header,
             left => Expect::Waste(left),
         };
         if header.stamp != self.stamp {
             self.storage.counters.stale_reply();
-            return Ok(waste);
+            return Ok(waste(inbox));
         }
         let reply = Reply::try_from(header).map_err(|_| Wrong::Protocol("not a reply"))?;
         let answer = self.storage.queue.lock().answer(self.number, &reply);
@@ -273,7 +301,7 @@ impl Connection {
         match (answer, reply.extent) {
             (Answer::Done(over), _) => {
                 ended.push(over);
-                Ok(waste)
+                Ok(waste(inbox))
             }
             (Answer::Receive(data), Some(extent)) => Ok(Expect::Data {
                 handle: reply.handle,
@@ -284,7 +312,7 @@ impl Connection {
             (Answer::Receive(_), None) => Err(Wrong::Protocol("data of nothing")),
             (Answer::Stale, _) => {
                 self.storage.counters.stale_reply();
-                Ok(waste)
+                Ok(waste(inbox))
             }
             (Answer::Wrong(text), _) => Err(Wrong::Protocol(text)),
         }

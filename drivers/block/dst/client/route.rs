@@ -7,13 +7,20 @@ use super::config::{
     KeysChange, //
 };
 use crate::{
-    abstractions::address::Address,
+    abstractions::{
+        address::Address,
+        errno, //
+    },
     control::{
         refusal,
         Refusal, //
     },
     crypto::keys::PskChange,
-    wire::digest::Method, //
+    proto::suite::Suites,
+    wire::{
+        cipher::Ciphers,
+        digest::Method, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -47,12 +54,13 @@ impl KeysChange {
             && matches!(self.psk, PskChange::Keep)
     }
 
-    /// Returns what becomes of the keys `now` of a storage with this `digest`, if it has one.
+    /// Returns what becomes of the keys `now` of a storage with this `digest`, if it has one. Process
+    /// context; sleeps, and may load modules.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if that is not enough to seal connections, or there is a digest; `ENOMEM` if there
-    /// is no memory.
+    /// `EINVAL` if that is not enough to seal connections, or there is a digest, `EOPNOTSUPP` if
+    /// there is no cipher, `ENOMEM` if there is no memory.
     pub(crate) fn apply(
         self,
         now: Option<&Arc<Keys>>,
@@ -82,14 +90,25 @@ impl KeysChange {
             .server
             .or_else(|| now.map(|now| now.server))
             .ok_or_else(|| missing("server-key"))?;
+        let suite = match self.suite {
+            None => now.and_then(|now| now.suite),
+            Some(suite) => suite,
+        };
+        let ciphers = Ciphers::load(suite.map_or(Suites::ALL, Suites::only))?;
+
+        if ciphers.suites() == Suites::default() {
+            return Err(Refusal::new(
+                errno::EOPNOTSUPP.into(),
+                fmt!("This kernel was built without the cipher"),
+            ));
+        }
+
         let keys = Keys {
             own,
             server,
             psk: self.psk.apply(now.and_then(|now| now.psk.clone())),
-            suite: match self.suite {
-                None => now.and_then(|now| now.suite),
-                Some(suite) => suite,
-            },
+            suite,
+            ciphers,
         };
 
         Ok(Some(Arc::new(keys, GFP_KERNEL)?))

@@ -14,7 +14,10 @@ use super::{
     }, //
 };
 use crate::{
-    abstractions::iovec::Gather,
+    abstractions::iovec::{
+        Gather,
+        Scatter, //
+    },
     proto::{
         connection::Cause,
         units::Handle, //
@@ -48,6 +51,11 @@ impl Body for Sending {
             Some(bio) => list.push_bio(bio, data.offset + skip, data.len.saturating_sub(skip)),
             None => false,
         }
+    }
+
+    fn scatter<'a>(&'a self, _list: &mut Scatter<'a>) -> bool {
+        // It belongs to whoever writes it.
+        false
     }
 }
 

@@ -2,6 +2,7 @@
 
 //! What the connections of a storage have in common: one session with one export.
 
+use super::handshake::Common;
 use crate::{
     abstractions::random::random_bytes,
     proto::{
@@ -22,6 +23,7 @@ use crate::{
         }, //
     }, //
 };
+use kernel::sync::Arc;
 
 /// The session of a storage.
 pub(super) struct Shared {
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     allowed: u16,
     /// The last generation of each connection.
     generations: [Generation; MAX_CONNECTIONS as usize],
+    /// What further sealed connections can make use of.
+    common: Option<Arc<Common>>,
 }
 
 impl Shared {
@@ -49,6 +53,7 @@ impl Shared {
             renaming: false,
             allowed: 1,
             generations: [Generation::default(); MAX_CONNECTIONS as usize],
+            common: None,
         }
     }
 
@@ -105,6 +110,21 @@ impl Shared {
             true => None,
             false => self.session.welcomed(stamp).ok(),
         }
+    }
+
+    /// Returns what a handshake has left behind for further connections.
+    pub(super) fn common(&self) -> Option<Arc<Common>> {
+        self.common.clone()
+    }
+
+    /// Keeps what a handshake has left behind: the server has shown that it has it, too.
+    pub(super) fn keep(&mut self, common: Arc<Common>) {
+        self.common = Some(common);
+    }
+
+    /// Forgets what a handshake has left behind: the server does not have it any more, or says so.
+    pub(super) fn forget(&mut self, common: &Arc<Common>) {
+        self.common.take_if(|kept| Arc::ptr_eq(kept, common));
     }
 
     /// Takes note of a welcome that was accepted.

@@ -12,6 +12,7 @@ use crate::{
     proto::{
         geometry::Geometry,
         hello::Welcome,
+        suite::Suite,
         units::{
             SessionId,
             Stamp,
@@ -79,6 +80,8 @@ pub(super) struct Status {
     pub(super) window: u32,
     /// Keepalive interval in milliseconds.
     pub(super) keepalive: u32,
+    /// What the last sealed connection is sealed with.
+    pub(super) suite: Option<Suite>,
     /// Why there was no connection the last time.
     pub(super) error: Option<CString>,
     /// How often a connection was tried since the addresses were set.
@@ -108,6 +111,7 @@ impl Status {
             protocol: 0,
             window: 0,
             keepalive: 0,
+            suite: None,
             error: None,
             tries: 0,
             refused: None,

@@ -20,7 +20,9 @@ use super::{
     links::Links,
     queue::Queue,
     request::Request,
-    route::Route,
+    route::{
+        Route, //
+    },
     session::Shared,
     state::{
         First,
@@ -96,6 +98,7 @@ pub(crate) struct Storage {
     read_only: bool,
     /// Milliseconds to wait for the first connection.
     timeout: u32,
+    /// The digest that data has to have on its way, if any.
     digest: Option<Method>,
     /// Changed with the session locked.
     #[pin]
@@ -365,6 +368,11 @@ impl Storage {
     /// Returns how to compute the digest that its data has to have on the way, if any.
     pub(crate) fn digest(&self) -> Option<&Method> {
         self.digest.as_ref()
+    }
+
+    /// Returns whether its connections are sealed.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.route().keys.is_some()
     }
 
     /// Returns the threads that work for it.

@@ -4,7 +4,10 @@
 
 use super::KernelPrimitives;
 use crate::proto::{
-    noise::primitives::Primitives,
+    noise::{
+        pattern,
+        primitives::Primitives, //
+    },
     secret::{
         PublicKey,
         Secret, //
@@ -13,27 +16,22 @@ use crate::proto::{
 use kernel::sync::Arc;
 
 /// A secret key and the public one that belongs to it.
-pub(crate) struct KeyPair {
-    secret: Arc<Secret>,
-    public: PublicKey,
-}
+pub(crate) struct KeyPair(pattern::KeyPair);
 
 impl KeyPair {
     /// Returns the pair of `secret`, or [`None`] if that is no secret key: all zeroes.
-    pub(crate) fn new(secret: Arc<Secret>) -> Option<Self> {
-        let public = KernelPrimitives::public_key(&secret)?;
-
-        Some(Self { secret, public })
+    pub(crate) fn new(secret: &Secret) -> Option<Self> {
+        pattern::KeyPair::new::<KernelPrimitives>(secret.duplicate()).map(Self)
     }
 
-    /// Returns the secret key.
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.secret
+    /// Returns what the handshake needs.
+    pub(crate) fn pair(&self) -> &pattern::KeyPair {
+        &self.0
     }
 
     /// Returns the public key.
     pub(crate) fn public(&self) -> &PublicKey {
-        &self.public
+        self.0.public()
     }
 }
 

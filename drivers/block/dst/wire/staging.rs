@@ -52,16 +52,16 @@ impl Staging {
     /// # Errors
     ///
     /// `ENOMEM` if there is no memory.
-    pub(crate) fn to_send() -> Result<Self> {
+    pub(crate) fn for_sending() -> Result<Self> {
         Self::new(2)
     }
 
-    /// Allocates memory to receive into, one frame at a time; see [`Self::to_send`].
+    /// Allocates memory to receive into, one frame at a time; see [`Self::for_sending`].
     ///
     /// # Errors
     ///
     /// `ENOMEM` if there is no memory.
-    pub(crate) fn to_receive() -> Result<Self> {
+    pub(crate) fn for_receiving() -> Result<Self> {
         Self::new(1)
     }
 
@@ -195,17 +195,19 @@ impl Spares {
     /// # Errors
     ///
     /// `ENOMEM` if there is no memory.
-    pub(crate) fn to_send(&mut self) -> Result<Staging> {
-        self.to_send.take().map_or_else(Staging::to_send, Ok)
+    pub(crate) fn for_sending(&mut self) -> Result<Staging> {
+        self.to_send.take().map_or_else(Staging::for_sending, Ok)
     }
 
-    /// Takes memory to receive into, or allocates it; see [`Self::to_send`].
+    /// Takes memory to receive into, or allocates it; see [`Self::for_sending`].
     ///
     /// # Errors
     ///
     /// `ENOMEM` if there is no memory.
-    pub(crate) fn to_receive(&mut self) -> Result<Staging> {
-        self.to_receive.take().map_or_else(Staging::to_receive, Ok)
+    pub(crate) fn for_receiving(&mut self) -> Result<Staging> {
+        self.to_receive
+            .take()
+            .map_or_else(Staging::for_receiving, Ok)
     }
 
     /// Takes back what a connection does not need any more.

@@ -190,7 +190,7 @@ mod cases {
     #[test]
     fn data_comes_back_from_wherever_it_was() -> Result {
         let ciphers = Ciphers::load(Suites::ALL)?;
-        let mut staging = Staging::to_send()?;
+        let mut staging = Staging::for_sending()?;
 
         for suite in Suite::ALL {
             let (mut sealing, mut opening) = ends(&ciphers, suite)?;

@@ -56,7 +56,7 @@ use kernel::{
 pub(super) fn pair(request: &Request, attribute: &Attribute<'_>) -> Verdict<Arc<KeyPair>> {
     let secret = secret(request, attribute, "key-fd")?;
     // That it is not all zeroes was checked.
-    let pair = KeyPair::new(secret).ok_or(EINVAL)?;
+    let pair = KeyPair::new(&secret).ok_or(EINVAL)?;
 
     Ok(Arc::new(pair, GFP_KERNEL)?)
 }
