@@ -15,7 +15,11 @@ use crate::{
         fault::Fault,
         inbox::Inbox,
         outbox::Outbox,
-        protection::Protection, //
+        protection::{
+            Incoming,
+            Memory,
+            Outgoing, //
+        }, //
     }, //
 };
 
@@ -82,10 +86,11 @@ impl Channel {
     ) -> Result {
         let method = export.digests.get(digest).ok_or(EINVAL)?;
 
-        self.inbox
-            .protect(Protection::Digest(method.prepare(session)?));
-        self.outbox
-            .protect(Protection::Digest(method.prepare(session)?));
+        let incoming = Incoming::Digest(method.prepare(session)?);
+        let outgoing = Outgoing::Digest(method.prepare(session)?);
+
+        self.inbox.protect(incoming, Memory::Private);
+        self.outbox.protect(outgoing, Memory::Private);
         Ok(())
     }
 

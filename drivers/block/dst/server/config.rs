@@ -176,6 +176,8 @@ pub(crate) struct Counts {
     pub(crate) protocol_errors: u64,
     /// Connections dropped because data was damaged on its way.
     pub(crate) digest_errors: u64,
+    /// Connections dropped because what came was not authentic.
+    pub(crate) seal_errors: u64,
     /// Pages and other requests accepted and not answered yet.
     pub(crate) in_flight: u64,
     /// Connections cut because what they were allowed was taken back or made less.

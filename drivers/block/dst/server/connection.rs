@@ -39,12 +39,14 @@ use crate::{
     },
     wire::fault::{
         Fault,
-        DIGEST_MISMATCH, //
+        DIGEST_MISMATCH,
+        NOT_AUTHENTIC, //
     }, //
 };
 
 use super::{
     channel::Channel,
+    export::Export,
     greeting::{
         refuse,
         wait,
@@ -172,7 +174,7 @@ pub(super) fn begin(
             state <- new_mutex!(
                 State {
                     channel: Some(channel),
-                    phase: Phase::Greeting(Greeting::Header),
+                    phase: Phase::Greeting(Greeting::new()),
                 },
                 "Connection::state"
             ),
@@ -356,6 +358,10 @@ impl State {
             End::Bye => return,
             End::Fault(Fault::Frame(error)) => error.text(),
             End::Fault(Fault::Digest) => DIGEST_MISMATCH,
+            End::Fault(Fault::Seal) => NOT_AUTHENTIC,
+            End::Fault(Fault::Closed | Fault::Socket(_)) if self.half_way().is_some() => {
+                "the handshake was broken off: the client may have another preshared key"
+            }
             End::Fault(Fault::NoRoom) => "more data than there is room for",
             // Whoever did not say what it wants was not there.
             End::Fault(_) if self.stamp().is_none() => return,
@@ -374,8 +380,11 @@ impl State {
                     serving.violated();
                 }
                 End::Fault(Fault::Digest) => serving.damaged(),
+                End::Fault(Fault::Seal) => serving.forged(),
                 End::Bye | End::Fault(_) | End::Cut(_) | End::Denied(_) | End::Failed => (),
             }
+        } else if let (End::Fault(Fault::Seal), Some(export)) = (end, self.half_way()) {
+            export.counters.forged();
         }
         self.log(connection, reason);
     }
@@ -400,6 +409,14 @@ impl State {
                 link.listener().address(),
                 reason
             ),
+        }
+    }
+
+    /// Returns the export whose client has got as far as the handshake, and no further.
+    fn half_way(&self) -> Option<&Export> {
+        match &self.phase {
+            Phase::Greeting(greeting) => greeting.half_way(),
+            Phase::Fenced(..) | Phase::Serving(_) | Phase::Gone => None,
         }
     }
 

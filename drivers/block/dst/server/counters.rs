@@ -27,6 +27,7 @@ pub(super) struct Counters {
     errors: Counter,
     protocol_errors: Counter,
     digest_errors: Counter,
+    seal_errors: Counter,
     revoked: Counter,
 }
 
@@ -102,6 +103,11 @@ impl Counters {
         self.digest_errors.add(1);
     }
 
+    /// Counts a connection that was dropped because what came was not authentic.
+    pub(super) fn forged(&self) {
+        self.seal_errors.add(1);
+    }
+
     /// Counts `connections` that were cut because their client may do less than before.
     pub(super) fn revoked(&self, connections: u64) {
         self.revoked.add(connections);
@@ -120,6 +126,7 @@ impl Counters {
             errors: self.errors.get(),
             protocol_errors: self.protocol_errors.get(),
             digest_errors: self.digest_errors.get(),
+            seal_errors: self.seal_errors.get(),
             in_flight: in_flight.into(),
             revoked: self.revoked.get(),
         }

@@ -85,13 +85,14 @@ impl Door {
     /// # Errors
     ///
     /// Why such a client would not be let in.
-    #[expect(dead_code, reason = "only the handshake needs it")]
     pub(super) fn psk(&self, link: &Link, key: &PublicKey) -> Result<Option<Arc<Secret>>, Barred> {
         self.admit(link, Some(key))?;
 
         let keys = self.keys.as_deref().unwrap_or_default();
 
-        Ok(admission::find(keys, key).and_then(|rule| rule.psk.clone()))
+        let rule = admission::find(keys, key).ok_or(Barred::KeyUnknown)?;
+
+        Ok(rule.psk.clone())
     }
 
     /// Returns the same door with other rules.

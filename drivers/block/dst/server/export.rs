@@ -58,10 +58,7 @@ use super::{
     counters::Counters,
     device,
     door::Door,
-    link::{
-        Cut,
-        Link, //
-    },
+    link::Link,
     listener::{
         Listener,
         Listeners,

@@ -2,12 +2,10 @@
 
 //! The time before the welcome: the client introduces itself, and has to wait if it has come back.
 
-use kernel::{
-    prelude::*,
-    str::CString, //
-};
+use kernel::prelude::*;
 
 use crate::{
+    abstractions::aead::TAG_SIZE,
     proto::{
         attribute::Attributes,
         frame::{
@@ -30,6 +28,12 @@ use super::{
         Connection,
         End, //
     },
+    export::Export,
+    handshake::{
+        initiate,
+        join,
+        Proof, //
+    },
     hello::{
         Admission,
         Denial, //
@@ -37,51 +41,128 @@ use super::{
     link::DRAINING_TICK, //
 };
 
-/// A hello that is being received.
-pub(super) enum Greeting {
-    /// Its header is awaited.
+/// A client that introduces itself.
+pub(super) struct Greeting {
+    /// What it has shown in a handshake, if the connection is sealed.
+    proof: Option<Proof>,
+    receiving: Receiving,
+}
+
+/// What is being received.
+enum Receiving {
+    /// The header of a frame.
     Header,
-    /// So many bytes of its payload are there.
-    Payload(KVec<u8>, usize),
+    /// The payload of the frame with this header, so many bytes of which are there.
+    Payload(Header, KVec<u8>, usize),
 }
 
 impl Greeting {
-    /// Receives the hello and decides about it; [`None`] if not all of it is there yet.
+    /// Returns a greeting nothing of which was received.
+    pub(super) fn new() -> Self {
+        Self {
+            proof: None,
+            receiving: Receiving::Header,
+        }
+    }
+
+    /// Returns the export whose client has got as far as the handshake, and no further.
+    pub(super) fn half_way(&self) -> Option<&Export> {
+        self.proof.as_ref().map(Proof::export)
+    }
+
+    /// Receives the hello, after a handshake if there is one, and decides about it; [`None`] if not
+    /// all of it is there yet.
     pub(super) fn advance(
         &mut self,
         connection: &Connection,
         channel: &mut Channel,
     ) -> Result<Option<Admission>, End> {
-        if let Self::Header = self {
+        loop {
+            let Some((header, mut payload)) = self.receive(channel)? else {
+                return Ok(None);
+            };
+            let payload = payload
+                .get_mut(..header.payload as usize)
+                .unwrap_or_default();
+
+            match header.opcode {
+                Opcode::Initiate => {
+                    self.proof = Some(initiate(connection, channel, &header, payload)?);
+                }
+                Opcode::Join => {
+                    self.proof = Some(join(connection, channel, &header, payload)?);
+                }
+                _ => return self.greeted(connection, channel, payload).map(Some),
+            }
+        }
+    }
+
+    /// Receives a frame that may come now; [`None`] if not all of it is there yet.
+    fn receive(&mut self, channel: &mut Channel) -> Result<Option<(Header, KVec<u8>)>, End> {
+        if let Receiving::Header = self.receiving {
             let Some(header) = channel.inbox.header(&channel.socket)? else {
                 return Ok(None);
             };
+            let is_expected = match header.opcode {
+                Opcode::Hello => !header.reply,
+                Opcode::Initiate | Opcode::Join => !header.reply && self.proof.is_none(),
+                _ => false,
+            };
 
-            if header.opcode != Opcode::Hello || header.reply {
+            if !is_expected {
                 return Err(End::Violation("does not introduce itself"));
             }
 
             // Bounded by the check of the header.
             let len = header.payload.min(MAX_CONTROL_PAYLOAD) as usize;
+            let payload = KVec::from_elem(0, len + TAG_SIZE, GFP_KERNEL).map_err(|_| ENOMEM)?;
 
-            *self = Self::Payload(KVec::from_elem(0, len, GFP_KERNEL).map_err(|_| ENOMEM)?, 0);
+            self.receiving = Receiving::Payload(header, payload, 0);
         }
 
-        let Self::Payload(payload, have) = self else {
+        let Receiving::Payload(header, payload, have) = &mut self.receiving else {
             return Ok(None);
         };
 
-        while let Some(rest) = payload.get_mut(*have..).filter(|rest| !rest.is_empty()) {
-            match channel.inbox.bytes(&channel.socket, rest)? {
-                Some(len) => *have += len,
+        loop {
+            let len = header.payload as usize;
+
+            match channel.inbox.payload(&channel.socket, payload, len, have)? {
+                Some(true) => break,
+                Some(false) => (),
                 None => return Ok(None),
             }
         }
+        match core::mem::replace(&mut self.receiving, Receiving::Header) {
+            Receiving::Payload(header, payload, _) => Ok(Some((header, payload))),
+            Receiving::Header => Ok(None),
+        }
+    }
 
+    /// Decides about the hello in `payload`.
+    fn greeted(
+        &mut self,
+        connection: &Connection,
+        channel: &mut Channel,
+        payload: &[u8],
+    ) -> Result<Admission, End> {
         let hello = Hello::decode(payload).map_err(|error| End::Violation(error.text()))?;
 
-        match admit(connection, &hello) {
-            Ok(admission) => Ok(Some(admission)),
+        if self.proof.as_ref().is_some_and(|it| !it.covers(&hello)) {
+            return Err(End::Violation(
+                "hello for something else than the handshake",
+            ));
+        }
+        match admit(connection, &hello, self.proof.as_ref()) {
+            Ok(admission) => {
+                // A frame was opened: it was the client itself that shook hands, just now.
+                if let Some(keys) = self.proof.take().and_then(|proof| proof.keys) {
+                    let mut inner = admission.export.inner.lock();
+
+                    inner.sessions.set_keys(hello.session, keys);
+                }
+                Ok(admission)
+            }
             Err(denial) => {
                 refuse(channel, hello.stamp, &denial)?;
                 Err(denial.into())
@@ -90,28 +171,30 @@ impl Greeting {
     }
 }
 
-/// Decides about `hello`.
-fn admit(connection: &Connection, hello: &Hello<'_>) -> Result<Admission, Denial> {
+/// Decides about `hello` of a client that has shown what is in `proof`, if anything.
+fn admit(
+    connection: &Connection,
+    hello: &Hello<'_>,
+    proof: Option<&Proof>,
+) -> Result<Admission, Denial> {
     let registry = &connection.registry;
     let link = &connection.link;
     let export = registry
         .find_at(hello.export.as_bytes(), link.listener())
         .ok_or(Status::NoExport)?;
+    let key = proof.map(|proof| &proof.client);
 
-    // A hello that comes in plain proves nothing.
-    Admission::new(&export, hello, link, None, registry.clock.now())
+    Admission::new(&export, hello, link, key, registry.clock.now())
 }
 
 /// Tells the client that it is not let in.
 pub(super) fn refuse(channel: &mut Channel, stamp: Stamp, denial: &Denial) -> Result<(), End> {
     let header = Header::answer(Opcode::Hello, Handle::NONE, stamp, denial.status);
-    let message = CString::try_from_fmt(fmt!("{}", denial.reason)).ok();
-    let text = message.as_deref().and_then(|text| text.to_str().ok());
 
-    if channel.push(header, |buffer| {
-        Attributes::message(text.unwrap_or(denial.status.text()))
-            .write(buffer)
-            .ok()
+    if denial.tell(|text| {
+        channel.push(header, |buffer| {
+            Attributes::message(text).write(buffer).ok()
+        })
     }) {
         channel.send()?;
     }

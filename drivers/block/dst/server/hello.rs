@@ -25,6 +25,7 @@ use crate::proto::{
         Writer, //
     },
     geometry::Geometry,
+    handshake::HandshakeError,
     hello::{
         Hello,
         Welcome, //
@@ -66,6 +67,10 @@ pub(super) struct Denial {
     pub(super) reason: Reason,
 }
 
+/// The session belongs to somebody else.
+pub(super) const OTHER_KEY: Denial =
+    Denial::new(Status::Denied, "the session was begun with another key");
+
 /// Why a client is not let in, for people: prints as part of a sentence.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reason {
@@ -89,8 +94,16 @@ impl fmt::Display for Reason {
 }
 
 impl Denial {
+    /// Has `say` tell it.
+    pub(super) fn tell<R>(&self, say: impl FnOnce(&str) -> R) -> R {
+        let message = CString::try_from_fmt(fmt!("{}", self.reason)).ok();
+        let text = message.as_deref().and_then(|text| text.to_str().ok());
+
+        say(text.unwrap_or(self.status.text()))
+    }
+
     /// A refusal with `status`, which `text` explains.
-    pub(super) fn new(status: Status, text: &'static str) -> Self {
+    pub(super) const fn new(status: Status, text: &'static str) -> Self {
         Self {
             status,
             reason: Reason::Text(text),
@@ -101,6 +114,12 @@ impl Denial {
 impl From<Status> for Denial {
     fn from(status: Status) -> Self {
         Self::new(status, status.text())
+    }
+}
+
+impl From<HandshakeError> for Denial {
+    fn from(error: HandshakeError) -> Self {
+        Self::new(error.status(), error.text())
     }
 }
 
@@ -160,17 +179,14 @@ impl Admission {
         };
         // Those who may do nothing learn nothing.
         let rights = inner.rights(link, key)?;
-        let agreement = agree(export, inner, hello)?;
+        let agreement = agree(export, inner, hello, key.is_some())?;
         let writer = match inner.is_shared() {
             true => Writer::Shared,
             false => inner.sessions.writer(),
         };
 
         if inner.sessions.is_of_another(hello.session, key) {
-            return Err(Denial::new(
-                Status::Denied,
-                "the session was begun with another key",
-            ));
+            return Err(OTHER_KEY);
         }
 
         let known = inner.sessions.known(hello);
@@ -266,14 +282,35 @@ impl Admission {
     }
 }
 
-/// Checks everything about `hello` but the rights and the fence.
-fn agree(export: &Export, inner: &Inner, hello: &Hello<'_>) -> Result<Agreement, Denial> {
+/// Checks everything about `hello` but the rights and the fence. The connection may be `sealed`.
+fn agree(
+    export: &Export,
+    inner: &Inner,
+    hello: &Hello<'_>,
+    sealed: bool,
+) -> Result<Agreement, Denial> {
     let digests = export.digests.digests();
+    let features = match sealed {
+        true => Features::SEALED,
+        false => Features::NONE,
+    };
 
+    if sealed && hello.digest.is_some() {
+        return Err(Denial::new(
+            Status::Invalid,
+            "a sealed connection needs no digest",
+        ));
+    }
+    if !sealed && hello.features.contains(Features::SEALED) {
+        return Err(Denial::new(
+            Status::Invalid,
+            "a hello that should be sealed is not",
+        ));
+    }
     Terms {
         versions: Versions::OURS,
-        features: Features::NONE,
-        required: Features::NONE,
+        features,
+        required: features,
         uuid: export.uuid,
         // Who was let in before is told so, and goes on to read.
         read_only: hello.stamp.epoch.is_first()

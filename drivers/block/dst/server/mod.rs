@@ -24,6 +24,7 @@ mod device;
 mod door;
 pub(crate) mod export;
 mod greeting;
+mod handshake;
 mod hello;
 mod io;
 mod link;
@@ -56,8 +57,10 @@ use crate::{
             Prefix,
             Rule, //
         },
-        secret::PublicKey, //
-    }, //
+        secret::PublicKey,
+        suite::Suites, //
+    },
+    wire::cipher::Ciphers, //
 };
 
 use config::{
@@ -69,6 +72,7 @@ use config::{
 use export::Export;
 use listener::Listeners;
 use registry::{
+    Identity,
     Registry,
     Watcher, //
 };
@@ -186,14 +190,26 @@ impl Server {
     }
 
     /// Sets the keys with which the server shows who it is, for all handshakes from now on. Process
-    /// context; sleeps.
-    pub(crate) fn set_keys(&self, keys: Arc<KeyPair>) {
-        self.registry.set_keys(keys);
+    /// context; sleeps, and may load modules.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory.
+    pub(crate) fn set_keys(&self, keys: Arc<KeyPair>) -> Result {
+        let identity = Identity {
+            keys,
+            ciphers: Ciphers::load(Suites::ALL)?,
+        };
+
+        self.registry.set_identity(Arc::new(identity, GFP_KERNEL)?);
+        Ok(())
     }
 
     /// Returns the key that clients have to be told, if there is one.
     pub(crate) fn public_key(&self) -> Option<PublicKey> {
-        self.registry.keys().map(|keys| *keys.public())
+        self.registry
+            .identity()
+            .map(|identity| *identity.keys.public())
     }
 
     /// Removes the export `name`, with `force` even if clients are attached. Process context.

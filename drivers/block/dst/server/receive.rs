@@ -146,7 +146,7 @@ impl Serving {
     fn request(
         &mut self,
         connection: &Connection,
-        channel: &Channel,
+        channel: &mut Channel,
         header: Header,
     ) -> Result<Option<usize>, End> {
         let checked = limits::check(
@@ -187,13 +187,13 @@ impl Serving {
             .map_err(|_| End::Violation(Violation::Credits.text()))?;
         connection.link.set_starved(false);
 
-        let waste = channel.inbox.waste(header.payload as usize);
-
         match checked {
             Ok(Request::Write { .. }) => self.receiving = Receiving::Data(io, 0),
             Ok(_) => self.submit(connection, io),
-            Err(_) if waste > 0 => self.receiving = Receiving::Skip(io, waste),
-            Err(_) => self.finish(connection, io),
+            Err(_) => match channel.inbox.waste(header.payload as usize) {
+                0 => self.finish(connection, io),
+                waste => self.receiving = Receiving::Skip(io, waste),
+            },
         }
         Ok(Some(0))
     }

@@ -27,7 +27,18 @@ use crate::{
         random::random_bytes, //
     },
     crypto::keys::KeyPair,
-    proto::units::BootId, //
+    proto::{
+        handshake::keys::SessionKeys,
+        suite::{
+            Suite,
+            Suites, //
+        },
+        units::{
+            BootId,
+            SessionId, //
+        }, //
+    },
+    wire::cipher::Ciphers, //
 };
 
 use super::{
@@ -63,6 +74,23 @@ pub(crate) enum SessionEvent {
     Disconnected,
 }
 
+/// What a server needs to seal connections.
+pub(super) struct Identity {
+    /// What shows who it is.
+    pub(super) keys: Arc<KeyPair>,
+    /// The ciphers that it can use.
+    pub(super) ciphers: Ciphers,
+}
+
+impl Identity {
+    /// Returns the suite for a client that allows `suites`, if there is one for both.
+    pub(super) fn choose(&self, suites: Suites) -> Option<Suite> {
+        self.ciphers
+            .suites()
+            .choose(suites, self.ciphers.preferred())
+    }
+}
+
 /// Who wants to know what happens without anybody having asked for it.
 ///
 /// All methods are called in process context, and without locks.
@@ -89,7 +117,7 @@ pub(super) struct Registry {
     limiter: Limiter,
     /// What shows clients with keys that this is the right server.
     #[pin]
-    keys: Mutex<Option<Arc<KeyPair>>>,
+    identity: Mutex<Option<Arc<Identity>>>,
     #[pin]
     exports: Mutex<KVec<Arc<Export>>>,
     /// All connections, the oldest first.
@@ -121,7 +149,7 @@ impl Registry {
                 losses: Atomic::new(0),
                 clock: Clock::new(),
                 limiter <- Limiter::new(),
-                keys <- new_mutex!(None, "Registry::keys"),
+                identity <- new_mutex!(None, "Registry::identity"),
                 exports <- new_mutex!(KVec::new(), "Registry::exports"),
                 links <- new_mutex!(KVec::new(), "Registry::links"),
                 gone <- new_condvar!("Registry::gone"),
@@ -146,16 +174,32 @@ impl Registry {
         }
     }
 
-    /// Returns the keys with which the server shows who it is, if it has some.
-    pub(super) fn keys(&self) -> Option<Arc<KeyPair>> {
-        self.keys.lock().clone()
+    /// Returns what connections are sealed with, if there is something.
+    pub(super) fn identity(&self) -> Option<Arc<Identity>> {
+        self.identity.lock().clone()
     }
 
-    /// Sets the keys with which the server shows who it is.
-    pub(super) fn set_keys(&self, keys: Arc<KeyPair>) {
-        let old = self.keys.lock().replace(keys);
+    /// Sets what connections are sealed with from now on.
+    pub(super) fn set_identity(&self, identity: Arc<Identity>) {
+        let old = self.identity.lock().replace(identity);
 
         drop(old);
+    }
+
+    /// Returns what connections of the session `id` can join with that come in at `listener`, and
+    /// its export.
+    pub(super) fn find_keys(
+        &self,
+        id: SessionId,
+        listener: &Arc<Listener>,
+    ) -> Option<(Arc<Export>, SessionKeys)> {
+        let (export, keys) = self.exports.lock().iter().find_map(|export| {
+            let keys = export.inner.lock().sessions.keys(id)?;
+
+            Some((export.clone(), keys))
+        })?;
+
+        export.listens_at(listener).then_some((export, keys))
     }
 
     /// Returns whether a line may be written to the log.

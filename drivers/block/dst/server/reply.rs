@@ -6,10 +6,14 @@
 //! data of reads is not copied: the network gets references to the pages.
 
 use crate::{
-    abstractions::iovec::Gather,
+    abstractions::iovec::{
+        Gather,
+        Scatter, //
+    },
     proto::credits::Grant,
     wire::{
         fault::Fault,
+        inbox::Destination,
         outbox::{
             Body,
             Refused,
@@ -20,9 +24,7 @@ use crate::{
 
 use super::{
     channel::Channel,
-    connection::{
-        End, //
-    },
+    connection::End,
     io::{
         Chain,
         IoBox, //
@@ -44,6 +46,12 @@ impl Body for Data {
 
     fn gather<'a>(&'a self, skip: usize, list: &mut Gather<'a>) -> bool {
         self.0.gather(skip, list)
+    }
+
+    fn scatter<'a>(&'a self, list: &mut Scatter<'a>) -> bool {
+        // It is read again for whoever asks again.
+        Destination::scatter(&**self.0, 0, list);
+        true
     }
 }
 

@@ -129,6 +129,12 @@ impl Serving {
         self.export().counters.damaged();
     }
 
+    /// Counts that what came was not authentic.
+    pub(super) fn forged(&self) {
+        self.admission.counters.forged();
+        self.export().counters.forged();
+    }
+
     /// Does what there is to do now, within limits.
     ///
     /// # Errors

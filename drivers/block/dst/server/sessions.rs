@@ -17,6 +17,7 @@ use crate::proto::{
         KnownSession,
         Writer, //
     },
+    handshake::keys::SessionKeys,
     hello::Hello,
     negotiate::MAX_CONNECTIONS,
     secret::PublicKey,
@@ -74,6 +75,8 @@ pub(super) struct Session {
     /// Pages it may have in flight.
     window: u32,
     counters: Arc<Counters>,
+    /// What further connections can join with.
+    common: Option<SessionKeys>,
     members: KVec<Member>,
 }
 
@@ -97,6 +100,7 @@ impl Session {
             began: now,
             window,
             counters: Arc::new(Counters::default(), GFP_KERNEL)?,
+            common: None,
             members: KVec::new(),
         })
     }
@@ -240,6 +244,24 @@ impl Sessions {
     /// Returns the session with this identity.
     fn get(&self, id: SessionId) -> Option<&Session> {
         self.0.iter().find(|session| session.id == id)
+    }
+
+    /// Returns what further connections of the session `id` can join with, if there is something.
+    pub(super) fn keys(&self, id: SessionId) -> Option<SessionKeys> {
+        let keys = self.get(id)?.common.as_ref()?;
+
+        Some(SessionKeys {
+            epoch: keys.epoch,
+            secret: keys.secret.duplicate(),
+            client: keys.client,
+        })
+    }
+
+    /// Notes what further connections of the session `id` can join with from now on.
+    pub(super) fn set_keys(&mut self, id: SessionId, keys: SessionKeys) {
+        if let Some(session) = self.0.iter_mut().find(|session| session.id == id) {
+            session.common = Some(keys);
+        }
     }
 
     /// Returns what is known of the session of `hello`.

@@ -29,6 +29,5 @@ pub(super) fn set(control: &Control, request: &Request) -> Result {
         "What there is to change",
     )?;
 
-    control.server.set_keys(keys::pair(request, &key)?);
-    Ok(())
+    Ok(control.server.set_keys(keys::pair(request, &key)?)?)
 }

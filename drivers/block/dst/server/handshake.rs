@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a sealed connection begins: the client shows which key it owns, before it says anything else.
+//!
+//! What is sent here is not sealed and believed by nobody but who checks it. A handshake is refused
+//! with a BYE, which the client takes for no more than a hint.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use crate::{
+    abstractions::{
+        crc32c::crc32c,
+        random::random_bytes, //
+    },
+    crypto::{
+        new_secret,
+        KernelPrimitives, //
+    },
+    proto::{
+        admission::Barred,
+        attribute::Attributes,
+        frame::Header,
+        handshake::{
+            full::Initiated,
+            join::JoinRequest,
+            keys::{
+                next_key,
+                SessionKeys, //
+            },
+            Binding,
+            Established,
+            HandshakeError, //
+        },
+        hello::Hello,
+        secret::{
+            PublicKey,
+            Secret, //
+        },
+        status::Status,
+        units::Stamp, //
+    },
+    rekey_bytes,
+    wire::{
+        protection::{
+            Incoming,
+            Memory,
+            Outgoing, //
+        },
+        seal::{
+            Opening,
+            Sealing, //
+        }, //
+    }, //
+};
+
+use super::{
+    channel::Channel,
+    connection::{
+        Connection,
+        End, //
+    },
+    export::Export,
+    hello::{
+        Denial,
+        OTHER_KEY, //
+    },
+    registry::Identity, //
+};
+
+/// What a client has shown in a handshake. Whether it was not merely somebody who has recorded one
+/// is known when the first sealed frame was opened.
+pub(super) struct Proof {
+    /// The key that it owns.
+    pub(super) client: PublicKey,
+    /// The connection that this is about.
+    binding: Binding,
+    /// The export that it is about.
+    export: Arc<Export>,
+    /// What the session has in common from now on, if this is new.
+    pub(super) keys: Option<SessionKeys>,
+}
+
+impl Proof {
+    /// Returns the export that the handshake was about.
+    pub(super) fn export(&self) -> &Export {
+        &self.export
+    }
+
+    /// Returns whether `hello` is about what the handshake was about.
+    pub(super) fn covers(&self, hello: &Hello<'_>) -> bool {
+        let Binding {
+            session,
+            connection,
+            stamp,
+        } = self.binding;
+
+        hello.session == session
+            && hello.connection == connection
+            && hello.stamp == stamp
+            && hello.export.as_bytes() == self.export.name.to_bytes()
+    }
+}
+
+/// Answers the INITIATE that came with `header` and `payload`, and seals what follows.
+///
+/// # Errors
+///
+/// Why the client is not let in, which it was told.
+pub(super) fn initiate(
+    connection: &Connection,
+    channel: &mut Channel,
+    header: &Header,
+    payload: &mut [u8],
+) -> Result<Proof, End> {
+    refusing(channel, header.stamp, |channel| {
+        let registry = &connection.registry;
+        let link = &connection.link;
+        let identity = afford(connection)?;
+        let (initiated, offer) =
+            Initiated::<KernelPrimitives>::new(identity.keys.pair(), header, payload, crc32c)?;
+        let client = *initiated.client();
+        let export = registry
+            .find_at(offer.export.as_bytes(), link.listener())
+            .ok_or(Refusal::Unwelcome(Status::NoExport.into()))?;
+        let preshared = {
+            let inner = export.inner.lock();
+
+            if inner
+                .sessions
+                .is_of_another(offer.binding.session, Some(&client))
+            {
+                return Err(OTHER_KEY.into());
+            }
+            inner.door.psk(link, &client)?
+        };
+        let preshared = preshared
+            .as_deref()
+            .map_or(Secret::zero(), Secret::duplicate);
+        let suite = identity.choose(offer.suites).ok_or(HandshakeError::Suite)?;
+        let binding = offer.binding;
+        let ephemeral = new_secret().map_err(|_| Status::Resource)?;
+        let (frame, established, secret) =
+            initiated.respond(ephemeral, &preshared, suite, crc32c)?;
+
+        begin(&identity, channel, frame.as_bytes(), &established)?;
+        Ok(Proof {
+            client,
+            binding,
+            export,
+            keys: Some(SessionKeys {
+                epoch: binding.stamp.epoch,
+                secret,
+                client,
+            }),
+        })
+    })
+}
+
+/// Returns what a whole handshake takes, if it may be spent on the other side of `connection`, who
+/// may be anybody. All that is expensive about a handshake comes after this.
+///
+/// # Errors
+///
+/// Why there is no handshake.
+fn afford(connection: &Connection) -> Result<Arc<Identity>, Denial> {
+    connection
+        .registry
+        .identity()
+        .ok_or(Denial::new(Status::Denied, "this server has no key"))
+}
+
+/// Answers the JOIN that came with `header` and `payload`, and seals what follows.
+///
+/// # Errors
+///
+/// Why the client is not let in, which it was told.
+pub(super) fn join(
+    connection: &Connection,
+    channel: &mut Channel,
+    header: &Header,
+    payload: &[u8],
+) -> Result<Proof, End> {
+    refusing(channel, header.stamp, |channel| {
+        let registry = &connection.registry;
+        let link = &connection.link;
+        let identity = registry.identity().ok_or(Status::Stale)?;
+        let request = JoinRequest::new(header, payload, crc32c)?;
+        let (export, keys) = registry
+            .find_keys(request.session(), link.listener())
+            .ok_or(Status::Stale)?;
+        let client = keys.client;
+        let joined = request.verify::<KernelPrimitives>(&keys)?;
+
+        // It may have been taken back since the session began.
+        export.inner.lock().door.psk(link, &client)?;
+
+        let suite = identity
+            .choose(joined.suites())
+            .ok_or(HandshakeError::Suite)?;
+        let binding = *joined.binding();
+        let (frame, established) =
+            joined.answer::<KernelPrimitives>(suite, random_bytes(), crc32c)?;
+
+        begin(&identity, channel, frame.as_bytes(), &established)?;
+        Ok(Proof {
+            client,
+            binding,
+            export,
+            keys: None,
+        })
+    })
+}
+
+/// Sends `answer`, the last frame in plain, and seals what follows.
+fn begin(
+    identity: &Identity,
+    channel: &mut Channel,
+    answer: &[u8],
+    established: &Established,
+) -> Result<(), Refusal> {
+    let cipher = identity
+        .ciphers
+        .get(established.suite)
+        .ok_or(HandshakeError::Suite)?;
+    let derive = next_key::<KernelPrimitives>;
+    let keys = &established.keys;
+    let opening = Opening::new(cipher, &keys.client_to_server, derive)?;
+    let sealing = Sealing::new(cipher, &keys.server_to_client, derive, rekey_bytes())?;
+
+    if !channel.outbox.push_ready(answer) {
+        return Err(ENOMEM.into());
+    }
+    channel.send()?;
+    // All memory that data is received into, or sent from, is the connection's own.
+    channel
+        .inbox
+        .protect(Incoming::Sealed(opening), Memory::Private);
+    channel
+        .outbox
+        .protect(Outgoing::Sealed(sealing), Memory::Private);
+    Ok(())
+}
+
+/// What those are told who have a key of their own and nothing else: there is no difference between
+/// an export that they may not use and none.
+const UNWELCOME: Denial = Denial::new(Status::Denied, "this key is not permitted here");
+
+/// Why there is no handshake.
+enum Refusal {
+    /// The client is told.
+    Denial(Denial),
+    /// The client is told [`UNWELCOME`], and the log why.
+    Unwelcome(Denial),
+    /// The connection cannot go on.
+    End(End),
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::Denial(denial)
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self::Denial(status.into())
+    }
+}
+
+impl From<Barred> for Refusal {
+    fn from(barred: Barred) -> Self {
+        Self::Unwelcome(barred.into())
+    }
+}
+
+impl From<HandshakeError> for Refusal {
+    fn from(error: HandshakeError) -> Self {
+        Self::Denial(error.into())
+    }
+}
+
+impl From<End> for Refusal {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::End(error.into())
+    }
+}
+
+/// Does `what`, and tells the client if that is refused.
+fn refusing<R>(
+    channel: &mut Channel,
+    stamp: Stamp,
+    what: impl FnOnce(&mut Channel) -> Result<R, Refusal>,
+) -> Result<R, End> {
+    what(channel).map_err(|refusal| {
+        let (told, why) = match refusal {
+            Refusal::Denial(denial) => (denial, denial),
+            Refusal::Unwelcome(denial) => (UNWELCOME, denial),
+            Refusal::End(end) => return end,
+        };
+
+        // If this does not reach it, it finds out by itself.
+        let _ = farewell(channel, stamp, &told);
+        why.into()
+    })
+}
+
+/// Says goodbye instead of answering a handshake.
+fn farewell(channel: &mut Channel, stamp: Stamp, denial: &Denial) -> Result<(), End> {
+    denial.tell(|text| {
+        channel.push(Header::bye(stamp, denial.status, 0), |buffer| {
+            Attributes::message(text).write(buffer).ok()
+        })
+    });
+    channel.send()
+}
