@@ -7,6 +7,7 @@ mod change;
 mod events;
 mod explain;
 mod export;
+mod export_settings;
 #[cfg(test)]
 mod fake;
 mod handed;
