@@ -163,7 +163,8 @@ numbers! {
         PROTOCOL_ERRORS = 11,
         IN_FLIGHT = 12,
         DIGEST_ERRORS = 13,
-        REVOKED = 14,
+        SEAL_ERRORS = 14,
+        REVOKED = 15,
     }
 }
 

@@ -74,7 +74,7 @@ pub struct StorageAdd {
 
     /// Have the data of every request and reply carry this digest: crc32c, xxhash64, sha256,
     /// sha512, hmac(sha256) or blake2b-256
-    #[arg(long, value_name = "NAME", value_parser = name::digest)]
+    #[arg(long, value_name = "NAME", value_parser = name::digest, conflicts_with = "key")]
     pub digest: Option<String>,
 
     /// Accept only the export of this identity

@@ -36,6 +36,8 @@ pub struct Counters {
     pub protocol_errors: u64,
     /// Connections dropped because data was damaged on its way.
     pub digest_errors: u64,
+    /// Connections dropped because what came was not authentic.
+    pub seal_errors: u64,
     /// Pages and other requests in flight.
     pub in_flight: u64,
     /// Connections cut because their clients lost rights.
@@ -66,6 +68,7 @@ impl Counters {
                 attr::RECONNECTS => &mut counters.reconnects,
                 attr::PROTOCOL_ERRORS => &mut counters.protocol_errors,
                 attr::DIGEST_ERRORS => &mut counters.digest_errors,
+                attr::SEAL_ERRORS => &mut counters.seal_errors,
                 attr::IN_FLIGHT => &mut counters.in_flight,
                 attr::REVOKED => &mut counters.revoked,
                 _ => continue,

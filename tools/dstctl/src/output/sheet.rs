@@ -49,6 +49,7 @@ impl Sheet {
             .put("reconnects", Some(c.reconnects))
             .put("protocol errors", Some(c.protocol_errors))
             .put("digest errors", Some(c.digest_errors))
+            .put("seal errors", Some(c.seal_errors))
     }
 }
 

@@ -326,6 +326,7 @@ pub(super) fn counters(counts: &Counts) -> Counters {
         errors: counts.errors,
         protocol_errors: counts.protocol_errors,
         digest_errors: counts.digest_errors,
+        seal_errors: counts.seal_errors,
         in_flight: counts.in_flight,
         again: None,
         revoked: None,

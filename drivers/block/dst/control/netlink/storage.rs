@@ -459,6 +459,7 @@ fn counters(info: &StorageInfo) -> Counters {
         errors: totals.errors,
         protocol_errors: totals.protocol_errors,
         digest_errors: totals.digest_errors,
+        seal_errors: totals.seal_errors,
         in_flight: info.in_flight.into(),
         again: Some((totals.resent, totals.reconnects)),
         revoked: None,

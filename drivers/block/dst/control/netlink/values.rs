@@ -50,6 +50,7 @@ pub(super) struct Counters {
     pub(super) errors: u64,
     pub(super) protocol_errors: u64,
     pub(super) digest_errors: u64,
+    pub(super) seal_errors: u64,
     pub(super) in_flight: u64,
     /// Pages sent again and connections made again, which only storages have.
     pub(super) again: Option<(u64, u64)>,
@@ -76,6 +77,7 @@ impl Counters {
             nest.put_uint(uapi::DST_A_COUNTERS_PROTOCOL_ERRORS, self.protocol_errors)?;
             nest.put_uint(uapi::DST_A_COUNTERS_IN_FLIGHT, self.in_flight)?;
             nest.put_uint(uapi::DST_A_COUNTERS_DIGEST_ERRORS, self.digest_errors)?;
+            nest.put_uint(uapi::DST_A_COUNTERS_SEAL_ERRORS, self.seal_errors)?;
             if let Some(revoked) = self.revoked {
                 nest.put_uint(uapi::DST_A_COUNTERS_REVOKED, revoked)?;
             }

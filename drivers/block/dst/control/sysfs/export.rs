@@ -62,6 +62,7 @@ attribute_group! {
     errors: errors;
     protocol_errors: protocol_errors;
     digest_errors: digest_errors;
+    seal_errors: seal_errors;
     keyed: keyed;
     revoked: revoked;
 }
@@ -91,6 +92,7 @@ lines! {
     errors => info.counts.errors;
     protocol_errors => info.counts.protocol_errors;
     digest_errors => info.counts.digest_errors;
+    seal_errors => info.counts.seal_errors;
     keyed => u32::from(info.keys.is_some());
     revoked => info.counts.revoked;
 }

@@ -55,6 +55,7 @@ attribute_group! {
     reconnects: reconnects;
     protocol_errors: protocol_errors;
     digest_errors: digest_errors;
+    seal_errors: seal_errors;
     stale_replies: stale_replies;
     lost_writes: lost_writes;
 }
@@ -95,6 +96,7 @@ lines! {
     reconnects => info.totals.reconnects;
     protocol_errors => info.totals.protocol_errors;
     digest_errors => info.totals.digest_errors;
+    seal_errors => info.totals.seal_errors;
     stale_replies => info.totals.stale_replies;
     lost_writes => info.totals.lost_writes;
 }
