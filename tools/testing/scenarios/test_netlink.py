@@ -6,8 +6,9 @@ import re
 import socket
 import struct
 import uuid
+from typing import Any
 
-from lab.dst import PORT
+from lab.dst import PORT, TOOL
 from lab.machine import Machine, Result
 
 CLI = (
@@ -17,6 +18,16 @@ CLI = (
     "/machine/dst.yaml",
     "--no-schema",
     "--output-json",
+)
+
+
+UNPRIVILEGED = (
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--bounding-set=-all",
+    "--inh-caps=-all",
 )
 
 
@@ -107,14 +118,6 @@ def test_refusals_carry_a_sentence(server: Machine) -> None:
 
 
 def test_only_an_administrator_configures(disk: str, server: Machine, client: Machine) -> None:
-    unprivileged = (
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        "--bounding-set=-all",
-        "--inh-caps=-all",
-    )
     tool = "/machine/bin/dstctl"
     for words in (
         ("add", "more", server.address(), "--export", "disk"),
@@ -122,9 +125,9 @@ def test_only_an_administrator_configures(disk: str, server: Machine, client: Ma
         ("pool", "set", "3"),
         ("export", "add", "x", "/dev/loop0", "--listen", "0.0.0.0:7775"),
     ):
-        result = client.run(*unprivileged, tool, *words, check=False)
+        result = client.run(*UNPRIVILEGED, tool, *words, check=False)
         assert result.rc == 5, result
-    assert "disk" in client.run(*unprivileged, tool, "list").out
+    assert "disk" in client.run(*UNPRIVILEGED, tool, "list").out
     assert client.dst.show("disk")["state"] == "connected"
     # The root of a user namespace is not the administrator of the machine.
     result = client.run(
@@ -165,3 +168,41 @@ def test_events(server: Machine, client: Machine) -> None:
     assert storage.count("connected") >= 2 and "disconnected" in storage
     assert ("export", "added") in on_server and ("export", "removed") in on_server
     assert ("session", "connected") in on_server and ("session", "disconnected") in on_server
+
+
+def test_only_an_administrator_learns_the_identity_of_a_session(
+    disk: str, server: Machine, client: Machine
+) -> None:
+    """Without keys, whoever knows it can take the session over."""
+    identity = client.dst.show("disk")["session"]
+    path = "/sys/block/dst-disk/dst/session"
+    assert client.read(path) == identity
+    (session,) = server.dst.json("sessions")
+    assert session["id"] == identity
+    refused = client.run(*UNPRIVILEGED, "cat", path, check=False)
+    assert refused.rc == 1 and "Permission denied" in refused.err, refused
+    watch = {m: m.spawn(TOOL, "--json", "events") for m in (server, client)}
+    for machine in watch:
+        machine.wait("netlink.subscribed", what="dstctl listens")
+
+    def told(machine: Machine, who: tuple[str, ...], *words: str) -> dict[str, Any]:
+        text = machine.run(*who, TOOL, "--json", *words).out
+        assert identity not in text and identity.replace("-", "") not in text
+        shown = json.loads(text)
+        return shown[0] if isinstance(shown, list) else shown
+
+    for who in UNPRIVILEGED, ("unshare", "--user", "--map-root-user"):
+        shown = told(client, who, "show", "disk")
+        assert shown["session"] is None and shown["epoch"] == 1, shown
+        listed = told(client, who, "list")
+        assert listed["session"] is None and listed["name"] == "disk", listed
+        session = told(server, who, "sessions")
+        assert session["id"] is None and session["export"] == "disk", session
+    server.run("ss", "-tK", f"sport = :{PORT}")
+    client.dst.wait_state("disk", "connected", epoch=2)
+    assert client.dst.show("disk")["session"] == identity
+    # Everybody may listen.
+    for machine, process in watch.items():
+        text = process.poll().out
+        process.kill()
+        assert '"connected"' in text and identity not in text, (machine, text)

@@ -8,6 +8,7 @@ use super::{
         SIZE_MAX, //
     },
     request::{
+        self,
         explain,
         Request, //
     },
@@ -64,6 +65,14 @@ impl Dump {
         // SAFETY: By the type invariants, the dump is valid. Its request stays so until it is
         // over, and `Request` is transparent.
         unsafe { &*bindings::genl_info_dump(self.cb.as_ptr()).cast::<Request>() }
+    }
+
+    /// Returns whether the caller may administer the network namespace, see
+    /// [`Request::is_privileged`], which does not know that of a dump.
+    pub(crate) fn is_privileged(&self) -> bool {
+        // SAFETY: By the type invariants, the dump is valid, and so is the buffer of the message
+        // that asked for it.
+        unsafe { request::is_privileged((*self.cb.as_ptr()).skb) }
     }
 
     /// Says in which state of all objects this part is. Whoever gets parts of different states is

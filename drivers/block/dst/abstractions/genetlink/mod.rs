@@ -248,13 +248,14 @@ macro_rules! handlers {
             #[allow(unsafe_code)]
             #[no_mangle]
             unsafe extern "C" fn $request(
-                _buffer: *mut $crate::abstractions::genetlink::RawBuffer,
+                buffer: *mut $crate::abstractions::genetlink::RawBuffer,
                 request: *mut $crate::abstractions::genetlink::RawRequest,
             ) -> ::kernel::ffi::c_int {
                 // SAFETY: By the requirements of this function.
                 unsafe {
                     $crate::abstractions::genetlink::handle_request(
                         &$context,
+                        buffer,
                         request,
                         |object, request| {
                             $do_request(&object, request)
@@ -272,13 +273,14 @@ macro_rules! handlers {
             #[allow(unsafe_code)]
             #[no_mangle]
             unsafe extern "C" fn $lengthy(
-                _buffer: *mut $crate::abstractions::genetlink::RawBuffer,
+                buffer: *mut $crate::abstractions::genetlink::RawBuffer,
                 request: *mut $crate::abstractions::genetlink::RawRequest,
             ) -> ::kernel::ffi::c_int {
                 // SAFETY: By the requirements of this function.
                 unsafe {
                     $crate::abstractions::genetlink::handle_request(
                         &$context,
+                        buffer,
                         request,
                         $do_lengthy,
                     )
@@ -331,14 +333,16 @@ pub(crate) use family;
 /// # Safety
 ///
 /// This must be called by generic netlink with a request to a family that was registered with
-/// `context`.
+/// `context`, and the buffer that it came in.
 pub(crate) unsafe fn handle_request<T, E: Explain>(
     context: &Context<T>,
+    buffer: *mut RawBuffer,
     request: *mut RawRequest,
     handler: impl FnOnce(ArcBorrow<'_, T>, &Request) -> Result<Answer, E>,
 ) -> c_int {
-    // SAFETY: By the requirements of this function; `Request` is transparent.
-    let request = unsafe { &*request.cast::<Request>() };
+    // SAFETY: By the requirements of this function, the request is valid and ours until it has been
+    // handled, and so is the buffer.
+    let request = unsafe { Request::new(request, buffer) };
 
     // SAFETY: By the requirements of this function.
     let result = unsafe { context.get() }

@@ -36,11 +36,38 @@ pub(super) const TEXT_MAX: usize = 79;
 /// # Invariants
 ///
 /// The request is valid, its extended acknowledgement is null or valid, and the message it
-/// arrived in does not change.
+/// arrived in does not change. The first pointer for handlers is null, or that of the buffer that
+/// the message is in; nobody else uses it.
 #[repr(transparent)]
 pub(crate) struct Request(Opaque<bindings::genl_info>);
 
 impl Request {
+    /// The request `raw`, which came in `buffer`.
+    ///
+    /// # Safety
+    ///
+    /// Generic netlink must have passed both to the function that it calls for requests, which must
+    /// not return as long as the result is used.
+    pub(super) unsafe fn new<'a>(
+        raw: *mut bindings::genl_info,
+        buffer: *mut bindings::sk_buff,
+    ) -> &'a Self {
+        // INVARIANT: By the requirements of this function. The pointer is there for the handler.
+        //
+        // SAFETY: By the requirements of this function; `Request` is transparent.
+        unsafe {
+            bindings::dstblk_genl_info_set_skb(raw, buffer);
+            &*raw.cast::<Self>()
+        }
+    }
+
+    /// Returns whether the caller, and who has made the socket, may administer the network namespace
+    /// of the socket.
+    pub(crate) fn is_privileged(&self) -> bool {
+        // SAFETY: By the type invariants, the request is valid, and its buffer is null or valid.
+        unsafe { is_privileged(bindings::dstblk_genl_info_skb(self.0.get())) }
+    }
+
     /// Returns what the request says.
     pub(crate) fn attributes(&self) -> Attributes<'_> {
         // SAFETY: By the type invariants, the request is valid; C has checked that the message is
@@ -128,6 +155,18 @@ impl Request {
             }
         }
     }
+}
+
+/// Returns whether the message in `buffer` comes from somebody who may administer the network
+/// namespace that it has come to.
+///
+/// # Safety
+///
+/// `buffer` must be null or that of a message that is being handled.
+pub(super) unsafe fn is_privileged(buffer: *const bindings::sk_buff) -> bool {
+    // SAFETY: By the requirements of this function.
+    !buffer.is_null()
+        && unsafe { bindings::netlink_net_capable(buffer, bindings::CAP_NET_ADMIN as c_int) }
 }
 
 /// Writes why a request was refused into `ack`. Returns the number of the error.

@@ -57,6 +57,7 @@ void dstblk_helper_blake2s_init(struct blake2s_ctx *ctx, size_t outlen);
 int dstblk_helper_crypto_memneq(const void *a, const void *b, size_t size);
 bool dstblk_curve25519_public(u8 *pub, const u8 *secret);
 bool dstblk_curve25519(u8 *out, const u8 *secret, const u8 *point);
+
 /* crypto.c */
 void dstblk_helper_crypto_free_shash(struct crypto_shash *tfm);
 unsigned int dstblk_helper_crypto_shash_digestsize(struct crypto_shash *tfm);
@@ -107,6 +108,8 @@ int dstblk_helper_genlmsg_unicast(struct net *net, struct sk_buff *skb, u32 port
 int dstblk_genlmsg_multicast_all(const struct genl_family *family, struct sk_buff *skb,
 				 unsigned int group);
 struct net *dstblk_helper_genl_info_net(struct genl_info *info);
+void dstblk_genl_info_set_skb(struct genl_info *info, struct sk_buff *skb);
+struct sk_buff *dstblk_genl_info_skb(const struct genl_info *info);
 const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb);
 void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void *user_hdr);
 void dstblk_helper_nlmsg_end(struct sk_buff *skb, struct nlmsghdr *nlh);

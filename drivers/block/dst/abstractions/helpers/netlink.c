@@ -46,6 +46,18 @@ struct net *dstblk_helper_genl_info_net(struct genl_info *info)
 	return genl_info_net(info);
 }
 
+/* Note that the message of @info is in @skb. */
+void dstblk_genl_info_set_skb(struct genl_info *info, struct sk_buff *skb)
+{
+	info->user_ptr[0] = skb;
+}
+
+/* What the message of @info is in, or NULL. */
+struct sk_buff *dstblk_genl_info_skb(const struct genl_info *info)
+{
+	return info->user_ptr[0];
+}
+
 const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb)
 {
 	return genl_info_dump(cb);

@@ -43,7 +43,10 @@ pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
         }
     }
     dump.set_state(control.events.changes());
-    Ok(dump.each(sessions, put)?)
+
+    let is_privileged = dump.is_privileged();
+
+    Ok(dump.each(sessions, |message, info| put(message, info, is_privileged))?)
 }
 
 /// Adds what a notification about a session says.
@@ -56,9 +59,13 @@ pub(in super::super) fn put_event(
     put_state(message, info)
 }
 
-/// Adds all that there is to know about a session.
-fn put(message: &mut Message<'_>, info: &SessionInfo) -> Result {
+/// Adds all that there is to know about a session. Its identity is for those who `is_privileged` is
+/// true of: whoever knows it can pass for the client, if there are no keys.
+fn put(message: &mut Message<'_>, info: &SessionInfo, is_privileged: bool) -> Result {
     put_state(message, info)?;
+    if is_privileged {
+        message.put_bytes(uapi::DST_A_SESSION_ID, &info.id.0)?;
+    }
     message.put_u32(uapi::DST_A_SESSION_WINDOW, info.window)?;
     message.put_uint(uapi::DST_A_SESSION_AGE_MS, info.age_ms)?;
     export::counters(&info.counts).put(message, uapi::DST_A_SESSION_COUNTERS)
@@ -73,7 +80,6 @@ fn put_state(message: &mut Message<'_>, info: &SessionInfo) -> Result {
     };
 
     values::put_text(message, uapi::DST_A_SESSION_EXPORT, &info.export)?;
-    message.put_bytes(uapi::DST_A_SESSION_ID, &info.id.0)?;
     message.put_u32(uapi::DST_A_SESSION_STATE, state)?;
     if let Some(peer) = &info.peer {
         message.put_bytes(uapi::DST_A_SESSION_PEER, peer.as_bytes())?;

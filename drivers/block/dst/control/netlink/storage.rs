@@ -77,7 +77,7 @@ pub(super) fn add(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
         }
         added
             .info()
-            .and_then(|info| request.reply(|message| put(message, &added, &info)))
+            .and_then(|info| request.reply(|message| put(message, &added, &info, true)))
             // Who does not hear of it does not know that it is there to be removed.
             .inspect_err(|_| discard(control, &added))?;
         Ok(())
@@ -157,7 +157,7 @@ pub(super) fn migrate(control: ArcBorrow<'_, Control>, request: &Request) -> Ver
 
         let info = storage.info()?;
 
-        Ok(request.reply(|message| put(message, &storage, &info))?)
+        Ok(request.reply(|message| put(message, &storage, &info, true))?)
     })
 }
 
@@ -172,9 +172,11 @@ pub(super) fn get(control: &Control, request: &Request) -> Verdict {
 pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
     let storages = (0..).map_while(|n| control.client.nth(n));
 
+    let is_privileged = dump.is_privileged();
+
     dump.set_state(control.events.changes());
     Ok(dump.each(storages, |message, storage| {
-        put(message, storage, &storage.info()?)
+        put(message, storage, &storage.info()?, is_privileged)
     })?)
 }
 
@@ -345,12 +347,19 @@ fn find(control: &Control, request: &Request) -> Verdict<Arc<Storage>> {
 /// Replies with all that there is to know about `storage`.
 fn show(request: &Request, storage: &Storage) -> Verdict {
     let info = storage.info()?;
+    let is_privileged = request.is_privileged();
 
-    Ok(request.reply(|message| put(message, storage, &info))?)
+    Ok(request.reply(|message| put(message, storage, &info, is_privileged))?)
 }
 
-/// Adds all that there is to know about `storage`.
-fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Result {
+/// Adds all that there is to know about `storage`. The identity of its session is for those who
+/// `is_privileged` is true of: whoever knows it can pass for the storage, if there are no keys.
+fn put(
+    message: &mut Message<'_>,
+    storage: &Storage,
+    info: &StorageInfo,
+    is_privileged: bool,
+) -> Result {
     let access = if storage.read_only() {
         Rights::ReadOnly
     } else {
@@ -377,7 +386,9 @@ fn put(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -> Resu
         message.put_u32(uapi::DST_A_STORAGE_WINDOW, info.window)?;
         message.put_u32(uapi::DST_A_STORAGE_KEEPALIVE, info.keepalive)?;
     }
-    message.put_bytes(uapi::DST_A_STORAGE_SESSION, &info.session.0)?;
+    if is_privileged {
+        message.put_bytes(uapi::DST_A_STORAGE_SESSION, &info.session.0)?;
+    }
     message.put_u32(uapi::DST_A_STORAGE_GENERATION, info.stamp.generation.0)?;
     message.put_u32(uapi::DST_A_STORAGE_FAIL_AFTER, info.policy.fail_after)?;
     message.put_u32(uapi::DST_A_STORAGE_IO_TIMEOUT, info.policy.io_timeout)?;

@@ -29,7 +29,7 @@ attribute_group! {
     export: export;
     access: may;
     uuid: uuid;
-    session: session;
+    session: session [private];
     epoch: epoch;
     generation: generation;
     protocol: protocol;
