@@ -82,6 +82,10 @@ class Switchboard:
         """Every wire is perfect again, and the next faults come from a seed."""
         self._ask("heal", seed=seed)
 
+    def listen(self, secret: bytes) -> None:
+        """Count the packets in which these bytes are, as "overheard"."""
+        self._ask("listen", secret=secret.hex())
+
     def counts(self) -> dict[str, int]:
         """How many packets met which fault so far."""
         return self._ask("counts")

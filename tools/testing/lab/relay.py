@@ -102,6 +102,7 @@ class Relay:
         self.order = itertools.count()
         self.busy_until: dict[tuple[int, int, int], float] = {}
         self.counts: dict[str, int] = {}
+        self.secret = b""
         self.poll = select.epoll()
         self.by_fd: dict[int, Port] = {}
         self.descriptors: list[int] = []
@@ -124,6 +125,8 @@ class Relay:
             if len(packet) < PAYLOAD:
                 self.unplug(source)
                 return
+            if self.secret and self.secret in packet:
+                self.count("overheard")
             if packet[0] & 1:
                 targets = list(peers.values())
             elif packet[5] in peers:
@@ -227,7 +230,12 @@ class Relay:
         """Make every wire perfect and start the dice anew."""
         self.faults.clear()
         self.counts.clear()
+        self.secret = b""
         self.random.seed(seed)
+
+    def do_listen(self, secret: str) -> None:
+        """Count the packets in which these bytes, as hexadecimal digits, are from now on."""
+        self.secret = bytes.fromhex(secret)
 
     def do_counts(self) -> dict[str, int]:
         """How many packets met which fault."""

@@ -11,7 +11,7 @@ from lab.machine import Machine
 SUITES = "/sys/kernel/debug/kunit"
 
 
-@pytest.mark.parametrize("suite", ["dst_crypto", "dst_pool", "dst_queue"])
+@pytest.mark.parametrize("suite", ["dst_crypto", "dst_pool", "dst_queue", "dst_wire"])
 def test_the_modules_own_tests(client: Machine, suite: str) -> None:
     client.sh(f"echo 1 > {SUITES}/{suite}/run", timeout=60)
     report = client.read(f"{SUITES}/{suite}/results")

@@ -13,6 +13,7 @@ import mmap
 import os
 import struct
 import subprocess
+import threading
 from collections.abc import Iterator
 
 SECTOR = 512
@@ -97,6 +98,38 @@ def digest(path: str, sector: int, count: int) -> str:
             length = min(STEP, (sector + count) * SECTOR - begin)
             state.update(transfer(fd, begin, length))
     return state.hexdigest()
+
+
+def scribble(path: str, operation: str, sector: int, count: int, rounds: int) -> int:
+    """Read or write again and again while somebody else writes into the same memory.
+
+    How often he got through all of it.
+    """
+    length = count * SECTOR
+    sweeps = 0
+    done = threading.Event()
+    with opened(path, os.O_RDWR) as fd, mmap.mmap(-1, length) as memory:
+
+        def sweep() -> None:
+            nonlocal sweeps
+            while not done.is_set():
+                junk = bytes([sweeps % 251]) * 4096
+                for begin in range(0, length, len(junk)):
+                    memory[begin : begin + len(junk)] = junk
+                sweeps += 1
+
+        thread = threading.Thread(target=sweep)
+        thread.start()
+        try:
+            with memoryview(memory) as view:
+                move = os.preadv if operation == "read" else os.pwritev
+                for _ in range(rounds):
+                    if move(fd, [view], sector * SECTOR) != length:
+                        raise OSError(errno.EIO, f"short {operation}")
+        finally:
+            done.set()
+            thread.join()
+    return sweeps
 
 
 def attempt(path: str, operation: str, sector: int, count: int, seed: int = 0) -> str:

@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Sealed connections: with the right keys a disk like any other, without them nothing."""
+
+import secrets
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from lab import fio
+from lab.bed import Bed
+from lab.dst import PORT
+from lab.keyed import Keyed
+from lab.machine import Machine
+from lab.pool import GIB, Spec
+from lab.sealed import Suite
+
+SUITES = ("chacha20-poly1305", "aes-256-gcm")
+COUNT = 3
+
+
+def key(machine: Machine) -> tuple[str, str]:
+    """A new key: the file that it is in on this machine, and the public one."""
+    path = f"/run/key-{uuid.uuid4().hex}"
+    machine.dst.ctl("key", "generate", "--out", path)
+    return path, machine.dst.ctl("key", "public", path).out.strip()
+
+
+def copy(source: Machine, path: str, target: Machine) -> str:
+    """The same secret on another machine."""
+    target.sh(f"umask 077; echo {source.get(path).decode().strip()} > {path}")
+    return path
+
+
+def identity(server: Machine) -> str:
+    """Give a server a key; the public one."""
+    path, public = key(server)
+    server.dst.ctl("server", "set", "--key", path)
+    return public
+
+
+class Keys:
+    """The keys of a pair of machines."""
+
+    def __init__(self, server: Machine, client: Machine) -> None:
+        self.server = identity(server)
+        self.path, self.public = key(client)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What a client has to say besides."""
+        return "--key", self.path, "--server-key", self.server
+
+
+@pytest.fixture
+def keys(server: Machine, client: Machine) -> Keys:
+    """Both have keys, and the server has an export for that of the client."""
+    both = Keys(server, client)
+    server.dst.export("disk", server.disk(0), "--allow-key", f"{both.public}:rw", allow=())
+    return both
+
+
+@pytest.fixture
+def sealed(server: Machine, client: Machine, keys: Keys) -> str:
+    """A disk over several sealed connections."""
+    disk = client.dst.attach("disk", server, "--connections", str(COUNT), *keys.options)
+    client.wait("objects.storage_has", 30, name="disk", connected=COUNT)
+    return disk
+
+
+def unharmed(server: Machine, client: Machine) -> None:
+    """Nothing has failed, and nobody has noticed anything that is not authentic."""
+    for counters in (
+        client.dst.show("disk")["counters"],
+        server.dst.show_export("disk")["counters"],
+    ):
+        for name in ("errors", "seal_errors", "digest_errors", "protocol_errors"):
+            assert counters[name] == 0, counters
+
+
+@pytest.mark.stock
+@pytest.mark.parametrize("suite", SUITES)
+def test_two_commands_and_keys_give_a_disk(
+    server: Machine, client: Machine, keys: Keys, suite: str
+) -> None:
+    disk = client.dst.attach("disk", server, *keys.options, "--suite", suite)
+    fio.verify(client, disk, blocks="512-256k", size=8)
+    shown = client.dst.show("disk")
+    assert shown["suite"] == suite, shown
+    assert shown["server_key"] == keys.server and shown["public_key"] == keys.public
+    (session,) = server.dst.json("sessions")
+    assert session["key"] == keys.public
+    assert client.sh("cat /sys/block/dst-disk/queue/stable_writes").strip() == "1"
+    unharmed(server, client)
+
+
+def test_a_preshared_key_besides(server: Machine, client: Machine) -> None:
+    both = Keys(server, client)
+    psk = f"/run/psk-{uuid.uuid4().hex}"
+    server.dst.ctl("key", "preshared", "--out", psk)
+    server.dst.export("disk", server.disk(0), "--keys-only", allow=())
+    server.dst.ctl("export", "allow", "disk", "--key", f"{both.public}:rw", "--psk", psk)
+    options = *both.options, "--psk", copy(server, psk, client)
+    fio.verify(client, client.dst.attach("disk", server, *options), size=4)
+    unharmed(server, client)
+
+
+def test_several_connections_join(sealed: str, server: Machine, client: Machine) -> None:
+    fio.verify(client, sealed, blocks="512-256k", size=16, jobs=2)
+    assert client.dst.show("disk")["epoch"] == 1
+    unharmed(server, client)
+
+
+@pytest.mark.parametrize("operation", ["read", "write"])
+def test_who_writes_into_its_own_buffer_does_no_harm(
+    sealed: str, server: Machine, client: Machine, operation: str
+) -> None:
+    """What is sealed and opened is in memory that nobody else can get at."""
+    args = {"path": sealed, "operation": operation, "sector": 0, "count": 2048, "rounds": 40}
+    assert client.call("blockio.scribble", 120, **args) > 40
+    counters = client.dst.show("disk")["counters"]
+    assert counters["reconnects"] == counters["resent"] == 0, counters
+    unharmed(server, client)
+
+
+def log(machine: Machine) -> str:
+    """What the kernel has said."""
+    return machine.run("dmesg").out
+
+
+def refused(
+    server: Machine, client: Machine, *options: str, client_says: str, server_says: str = ""
+) -> None:
+    """The storage is not added; both sides say why, and nothing is left."""
+    before = log(server)
+    result = client.dst.ctl(
+        "add", "disk", f"{server.address()}:{PORT}", "--timeout", "5s", *options, check=False
+    )
+    assert result.rc == 7, result
+    assert client_says in result.err, result
+    assert client.dst.json("list") == []
+    assert server.dst.json("sessions") == []
+    said = log(server).removeprefix(before)
+    assert server_says in said, said
+    assert said.count(server_says) <= 12, "the log is not to be filled"
+
+
+def test_the_wrong_server(server: Machine, client: Machine, keys: Keys) -> None:
+    _, other = key(server)
+    refused(
+        server,
+        client,
+        "--key",
+        keys.path,
+        "--server-key",
+        other,
+        client_says="keys do not match",
+        server_says="keys do not match",
+    )
+
+
+def test_a_key_that_is_not_allowed(server: Machine, client: Machine, keys: Keys) -> None:
+    path, _ = key(client)
+    refused(
+        server,
+        client,
+        "--key",
+        path,
+        "--server-key",
+        keys.server,
+        client_says="this key is not permitted",
+        server_says="this key is not permitted",
+    )
+
+
+@pytest.mark.parametrize("case", ["none", "another"])
+def test_the_wrong_preshared_key(server: Machine, client: Machine, case: str) -> None:
+    both = Keys(server, client)
+    psk = f"/run/psk-{uuid.uuid4().hex}"
+    server.dst.ctl("key", "preshared", "--out", psk)
+    server.dst.export("disk", server.disk(0), "--keys-only", allow=())
+    server.dst.ctl("export", "allow", "disk", "--key", f"{both.public}:rw", "--psk", psk)
+    options = both.options
+    if case == "another":
+        client.dst.ctl("key", "preshared", "--out", psk)
+        options = *options, "--psk", psk
+    refused(
+        server,
+        client,
+        *options,
+        client_says="preshared key",
+        server_says="preshared key",
+    )
+
+
+def test_a_plain_client_of_a_sealed_export(server: Machine, client: Machine, keys: Keys) -> None:
+    text = "this export needs keys"
+    refused(server, client, client_says=text, server_says=text)
+
+
+def test_a_sealed_client_of_a_plain_export(server: Machine, client: Machine) -> None:
+    both = Keys(server, client)
+    server.dst.export("disk", server.disk(0))
+    refused(
+        server,
+        client,
+        *both.options,
+        client_says="this key is not permitted",
+        server_says="no keys to check a client against",
+    )
+
+
+def test_a_server_without_a_key(server: Machine, client: Machine) -> None:
+    path, public = key(client)
+    server.dst.export("disk", server.disk(0))
+    text = "this server has no key"
+    refused(
+        server, client, "--key", path, "--server-key", public, client_says=text, server_says=text
+    )
+
+
+def test_no_common_suite_is_never_plain(server: Machine, client: Machine, keys: Keys) -> None:
+    """A digest and keys exclude each other, and nothing is left out on the quiet."""
+    result = client.dst.ctl(
+        "add",
+        "disk",
+        f"{server.address()}:{PORT}",
+        *keys.options,
+        "--digest",
+        "crc32c",
+        check=False,
+    )
+    assert result.rc == 2, result
+    assert client.dst.json("list") == []
+
+
+# Over time.
+
+
+def begin(client: Machine, disk: str, size: int = 64) -> object:
+    """I/O in the background that really flows."""
+    job = fio.start(client, disk, blocks="512-64k", size=size, depth=16, rate=16)
+    client.wait("stat.written_at_least", 30, device="dst-disk", sectors=2048)
+    return job
+
+
+def ports(client: Machine) -> list[int]:
+    """Local ports of the client's connections."""
+    text = client.run("ss", "-tnOH", "state", "established", f"dport = :{PORT}").out
+    return sorted(int(line.split()[2].rsplit(":", 1)[1]) for line in text.splitlines())
+
+
+def test_one_connection_breaks(sealed: str, server: Machine, client: Machine) -> None:
+    """It joins again, in the same epoch."""
+    job = begin(client, sealed)
+    for round in range(6):
+        client.run("ss", "-tK", f"sport = :{ports(client)[round % COUNT]}")
+        client.wait("objects.storage_has", 30, name="disk", connected=COUNT, reconnects=round + 1)
+    assert job.wait(120).rc == 0
+    assert client.dst.show("disk")["epoch"] == 1
+    unharmed(server, client)
+
+
+def test_all_connections_break(bed: Bed, sealed: str, server: Machine, client: Machine) -> None:
+    """Another epoch begins with a whole handshake, whether the server has noticed or not."""
+    job = begin(client, sealed)
+    for epoch in range(2, 6):
+        with bed.board.cut(server, client):
+            for side in (client, server)[: 1 + epoch % 2]:
+                side.run("ss", "-tK", f"sport = :{PORT} or dport = :{PORT}")
+            client.wait("objects.storage_has", 30, name="disk", connected=0)
+        client.dst.wait_state("disk", "connected", timeout=60, epoch=epoch)
+    assert job.wait(120).rc == 0
+    unharmed(server, client)
+
+
+def test_the_server_is_restarted(sealed: str, server: Machine, client: Machine, keys: Keys) -> None:
+    identity_of = server.dst.show_export("disk")["uuid"]
+    path = server.sh("ls -t /run/key-* | head -n 1").strip()
+    job = begin(client, sealed)
+    server.dst.ctl("export", "del", "disk", "--force")
+    server.dst.unload()
+    server.dst.load()
+    server.dst.ctl("server", "set", "--key", path)
+    server.dst.export(
+        "disk",
+        server.disk(0),
+        "--allow-key",
+        f"{keys.public}:rw",
+        "--uuid",
+        identity_of,
+        allow=(),
+    )
+    assert job.wait(120).rc == 0
+    client.wait("objects.storage_has", 30, name="disk", connected=COUNT)
+    unharmed(server, client)
+
+
+def test_it_moves_to_another_server(bed: Bed) -> None:
+    first, second, client = bed.machines(
+        Spec("server", disks=(GIB,)), Spec("server"), Spec("client")
+    )
+    both = Keys(first, client)
+    allow = "--allow-key", f"{both.public}:rw"
+    first.dst.export("disk", first.disk(0), "--share-device", *allow, allow=())
+    first.dst.export("mirror", first.disk(0), "--share-device", port=PORT + 1)
+    second.dst.attach("mirror", first, port=PORT + 1)
+    theirs = identity(second)
+    of_disk = first.dst.show_export("disk")["uuid"]
+    second.dst.export("disk", "/dev/dst-mirror", "--uuid", of_disk, *allow, allow=())
+    job = begin(client, client.dst.attach("disk", first, *both.options), size=48)
+    for target, public in ((second, theirs), (first, both.server)):
+        client.dst.ctl("migrate", "disk", f"{target.address()}:{PORT}", "--server-key", public)
+        assert client.dst.show("disk")["peer"].startswith(target.address())
+    assert job.wait(180).rc == 0
+    unharmed(first, client)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_keys_are_replaced_under_load(bed: Bed, suite: str) -> None:
+    """With a limit that is reached many times a second."""
+    server, client = bed.pair(load=False)
+    for machine in server, client:
+        machine.dst.load("rekey_bytes=65536")
+    both = Keys(server, client)
+    server.dst.export("disk", server.disk(0), "--allow-key", f"{both.public}:rw", allow=())
+    disk = client.dst.attach("disk", server, *both.options, "--suite", suite)
+    fio.verify(client, disk, blocks="512-256k", size=16)
+    assert client.dst.show("disk")["epoch"] == 1
+    unharmed(server, client)
+
+
+@pytest.mark.parametrize("suite", list(Suite))
+def test_new_keys_of_the_server_are_those_of_the_specification(bed: Bed, suite: Suite) -> None:
+    """Two kernels could agree on anything, even on the same key once more."""
+    (server,) = bed.machines(Spec("server", disks=(GIB,)), load=False)
+    server.dst.load("rekey_bytes=65536")
+    keyed = Keyed(server)
+    client = keyed.client(keyed.bob, suites=suite)
+    client.hello("disk")
+    assert client.incoming
+    first = used = client.incoming.key
+    changes = 0
+    for number in range(64):
+        data = secrets.token_bytes(32 * 512)
+        client.write(32 * number, data)
+        assert client.read(32 * number, 32) == data
+        changes += used != client.incoming.key
+        used = client.incoming.key
+    assert changes >= 8 and used != first
+    assert keyed.errors() == 0
+    client.close()
+    keyed.honest.close()
+
+
+# On the wire.
+
+PATTERN = b"nobody is to read this!!" * 512
+
+
+def overheard(bed: Bed, client: Machine, disk: str, write: Callable[[], None]) -> int:
+    """In how many packets the data is that is written and read."""
+    bed.board.heal()
+    bed.board.listen(PATTERN[:24])
+    write()
+    client.sh("echo 3 > /proc/sys/vm/drop_caches")
+    client.sh(f"dd if={disk} of=/dev/null bs=64k count=15 iflag=direct status=none")
+    return bed.board.counts().get("overheard", 0)
+
+
+def test_nothing_is_readable(bed: Bed, server: Machine, client: Machine, keys: Keys) -> None:
+    """What is plain to see without keys is not there with them."""
+    client.put("/run/pattern", PATTERN * ((1 << 20) // len(PATTERN)))
+
+    def write() -> None:
+        client.sh(f"dd if=/run/pattern of={disk} bs=4k oflag=direct status=none")
+
+    disk = client.dst.attach("disk", server, *keys.options)
+    assert overheard(bed, client, disk, write) == 0
+    client.dst.ctl("del", "disk")
+    server.dst.ctl("export", "del", "disk")
+    server.dst.export("disk", server.disk(0))
+    disk = client.dst.attach("disk", server)
+    assert overheard(bed, client, disk, write) > 100, "the ear is deaf"
+
+
+@pytest.mark.parametrize("direction", ["to the server", "to the client"])
+def test_what_was_changed_is_not_believed(
+    bed: Bed, server: Machine, client: Machine, keys: Keys, direction: str
+) -> None:
+    disk = client.dst.attach("disk", server, *keys.options)
+    source, target = (client, server) if direction == "to the server" else (server, client)
+    bed.board.heal(seed=5)
+    bed.board.direction(source, target, scramble=0.002)
+    fio.verify(client, disk, blocks="4k-64k", align=4096, size=16)
+    assert bed.board.counts()["scramble"] >= 5
+    bed.board.direction(source, target)
+    client.dst.wait_state("disk", "connected")
+    ours = client.dst.show("disk")["counters"]
+    theirs = server.dst.show_export("disk")["counters"]
+    noticed, other = (theirs, ours) if target is server else (ours, theirs)
+    assert noticed["seal_errors"] >= 3, (ours, theirs)
+    assert other["seal_errors"] == 0
+    for counters in ours, theirs:
+        assert counters["errors"] == 0 and counters["protocol_errors"] == 0, counters
