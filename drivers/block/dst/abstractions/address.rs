@@ -107,6 +107,11 @@ impl Address {
         self.family
     }
 
+    /// Returns whether it is that of a UNIX-domain socket.
+    pub(crate) fn is_local(&self) -> bool {
+        self.family == Family::Unix
+    }
+
     /// Returns the IP address as IPv6, an IPv4 address mapped into it (`::ffff:a.b.c.d`), or
     /// [`None`] for a UNIX-domain socket.
     pub(crate) fn ip(&self) -> Option<[u8; 16]> {

@@ -11,6 +11,7 @@
 #include <linux/blkdev.h>
 #include <linux/crc32.h>
 #include <linux/in.h>
+#include <linux/netdevice.h>
 #include <linux/un.h>
 #include <net/genetlink.h>
 #include <net/sock.h>

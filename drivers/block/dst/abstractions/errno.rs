@@ -38,6 +38,7 @@ declare! {
     ECONNRESET: "Connection reset by peer.";
     EHOSTUNREACH: "No route to host.";
     EINPROGRESS: "Operation now in progress.";
+    ENONET: "There is no network any more.";
     EOPNOTSUPP: "Operation not supported.";
     EPROTO: "Protocol error.";
     EPROTONOSUPPORT: "Protocol not supported.";

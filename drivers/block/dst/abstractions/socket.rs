@@ -12,13 +12,19 @@ use super::{
         MAX_LEN, //
     },
     bindings,
-    errno::EINPROGRESS,
+    errno::{
+        EINPROGRESS,
+        ENONET, //
+    },
     iovec::{
         Gather,
         Scatter, //
     },
     memory::ReserveScope,
-    namespace::Namespace, //
+    namespace::{
+        Namespace,
+        Stay, //
+    }, //
 };
 use core::{
     mem::MaybeUninit,
@@ -51,6 +57,11 @@ pub(crate) trait Events: Send + Sync + 'static {
 
 /// A stream socket of the kernel's own: not subject to what the current task may do.
 ///
+/// It keeps its namespace from coming to its end, see [`Stay`]. After it was dropped, nobody repeats
+/// what the other side has not acknowledged: the kernel does not do that for sockets of its own, lest
+/// that goes on when their namespace is gone. A connection that ends in an orderly way has to be kept
+/// until it [`is_settled`](Self::is_settled), otherwise it is broken.
+///
 /// # Invariants
 ///
 /// `sock` is valid and owned by `self`. If `events` is set, the socket's user data points to what
@@ -59,7 +70,7 @@ pub(crate) struct Socket {
     sock: NonNull<bindings::socket>,
     reclaim: bool,
     events: Option<KBox<Arc<dyn Events>>>,
-    _net: Namespace,
+    net: Stay,
 }
 
 // SAFETY: A socket is not tied to a thread.
@@ -77,6 +88,7 @@ impl Socket {
             Family::V4 | Family::V6 => bindings::IPPROTO_TCP as c_int,
             Family::Unix => 0,
         };
+        let net = net.stay().ok_or(ENONET)?;
         let mut sock = ptr::null_mut();
 
         // SAFETY: `net` is valid, `sock` is valid for writes.
@@ -95,7 +107,7 @@ impl Socket {
             sock: NonNull::new(sock).ok_or(ENOMEM)?,
             reclaim,
             events: None,
-            _net: net.clone(),
+            net,
         };
         if reclaim {
             // SAFETY: The socket is valid, and nobody else has seen it.
@@ -128,7 +140,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// What `connect(2)` returns.
+    /// What `connect(2)` returns, and `ENONET` if the namespace comes to its end.
     pub(crate) fn connect(net: &Namespace, address: &Address) -> Result<Self> {
         let socket = Self::new(net, address.family(), true)?;
         let mut raw = RawAddress::from(address);
@@ -148,7 +160,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// What `bind(2)` and `listen(2)` return.
+    /// What `bind(2)` and `listen(2)` return, and `ENONET` if the namespace comes to its end.
     pub(crate) fn listen(net: &Namespace, address: &Address, backlog: u16) -> Result<Self> {
         let socket = Self::new(net, address.family(), false)?;
         let mut raw = RawAddress::from(address);
@@ -188,7 +200,7 @@ impl Socket {
             sock: NonNull::new(sock).ok_or(ENOMEM)?,
             reclaim: self.reclaim,
             events: None,
-            _net: self._net.clone(),
+            net: self.net.clone(),
         };
         // It has inherited the callbacks of the listening socket, but not the data.
         // SAFETY: The socket is valid.
@@ -213,7 +225,7 @@ impl Socket {
     }
 
     /// Ends what [`Self::set_events`] began. No call is under way when this returns.
-    fn clear_events(&mut self) {
+    pub(crate) fn clear_events(&mut self) {
         // SAFETY: The socket is valid.
         unsafe { bindings::dstblk_sk_clear_callbacks(self.sk()) };
         self.events = None;
@@ -334,6 +346,17 @@ impl Socket {
         unsafe { bindings::sk_wmem_alloc_get(self.sk()) > 0 }
     }
 
+    /// Returns whether nothing is left that the other side would have to acknowledge.
+    pub(crate) fn is_settled(&self) -> bool {
+        // SAFETY: The socket is valid.
+        unsafe { bindings::dstblk_sk_is_settled(self.sk()) }
+    }
+
+    /// Returns the namespace that it is in.
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.net
+    }
+
     /// Returns the address of the other side.
     pub(crate) fn peer(&self) -> Result<Address> {
         let mut raw = RawAddress::zeroed();
@@ -347,7 +370,12 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         self.clear_events();
-        // SAFETY: By the type invariants, the socket is owned by `self`.
+        if !self.is_settled() {
+            // What is left of the connection would have no timers, and so perhaps no end.
+            self.abort();
+        }
+        // SAFETY: By the type invariants, the socket is owned by `self`. The namespace stays until
+        // this is done.
         unsafe { bindings::sock_release(self.sock.as_ptr()) };
     }
 }

@@ -84,7 +84,7 @@ pub(crate) struct StorageConfig {
     pub(crate) export: CString,
     /// Where the server listens, at least one address, tried in this order.
     pub(crate) addresses: KVec<Address>,
-    /// Network namespace of the connections.
+    /// Network namespace that it belongs to, and of the connections.
     pub(crate) net: Namespace,
     /// Identity that the export has to have, or [`Uuid::ANY`].
     pub(crate) uuid: Uuid,

@@ -192,14 +192,14 @@ impl Keeper<'_> {
                 News::Over(cause) => return Err(connection.failure(cause)),
                 News::Welcome(_) | News::Geometry(_) | News::None => (),
             }
-            if self.current.should_stop() {
+            if self.must_end() {
                 return Err(failed(EINTR));
             }
             let Some(left) = u64::from(HELLO_TIMEOUT_MS).checked_sub(connection.now()) else {
                 return Err(Failure::of(Cause::Silent, None));
             };
             self.sleep(u32::try_from(left).unwrap_or(HELLO_TIMEOUT_MS) + 1, || {
-                connection.has_news()
+                connection.has_news() || self.storage.is_forsaken()
             });
         };
         let Sealed {
@@ -228,7 +228,7 @@ impl Keeper<'_> {
                 News::Over(cause) => return Err(connection.failure(cause)),
                 News::Answer(_) | News::Geometry(_) | News::None => (),
             }
-            if self.current.should_stop() {
+            if self.must_end() {
                 return Err(Failure::new(Cause::Lost, EINTR));
             }
             let silent = connection
@@ -242,7 +242,9 @@ impl Keeper<'_> {
             }
             let draining = connection.state();
             self.sleep(u32::try_from(left).unwrap_or(HELLO_TIMEOUT_MS) + 1, || {
-                connection.has_news() || connection.state() != draining
+                connection.has_news()
+                    || connection.state() != draining
+                    || self.storage.is_forsaken()
             });
         }
     }
@@ -329,7 +331,7 @@ impl Keeper<'_> {
             if !storage.is_lingering(number) {
                 return Ok(());
             }
-            if self.current.should_stop() {
+            if self.must_end() {
                 return Err(Failure::new(Cause::Lost, EINTR));
             }
             self.sleep(LINGER_STEP_MS, || false);

@@ -104,6 +104,11 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
 }
 
 impl Keeper<'_> {
+    /// Returns whether there must be no connection any more.
+    pub(super) fn must_end(&self) -> bool {
+        self.current.should_stop() || self.storage.is_forsaken()
+    }
+
     /// Returns what the next connection begins with, or [`None`] if others have to come first.
     fn begin(&self) -> Option<Attempt> {
         let mut shared = self.storage.session.lock();
@@ -173,6 +178,9 @@ impl Keeper<'_> {
             if self.current.should_stop() {
                 return None;
             }
+            if self.storage.is_forsaken() {
+                return Some(Cause::Lost);
+            }
             match connection.news() {
                 News::Over(cause) => return Some(cause),
                 News::Geometry(geometry) => {
@@ -191,7 +199,7 @@ impl Keeper<'_> {
                 Action::Wait(until) => until.saturating_sub(now),
             };
             self.sleep(u32::try_from(wait).unwrap_or(interval).max(1), || {
-                connection.has_news()
+                connection.has_news() || self.storage.is_forsaken()
             });
         }
     }

@@ -44,7 +44,10 @@ mod storage;
 mod tests;
 
 use crate::{
-    abstractions::disk::Table,
+    abstractions::{
+        disk::Table,
+        namespace::Namespace, //
+    },
     control::{
         refusal,
         Refusal, //
@@ -142,17 +145,23 @@ impl Client {
         let table = TABLE.as_ref().ok_or(ENODEV)?;
         let mut storages = self.storages.lock();
 
-        if storages
+        if let Some(entry) = storages
             .iter()
-            .any(|entry| entry.storage.name() == text(&config.name))
+            .find(|entry| entry.storage.name() == text(&config.name))
         {
-            return Err(Refusal::new(
-                EEXIST,
-                fmt!(
-                    "There is a storage called {} already: choose another name",
-                    text(&config.name)
+            let name = text(&config.name);
+
+            // Who is elsewhere does not see it, but all see its device.
+            return Err(match *entry.storage.net() == config.net {
+                true => Refusal::new(
+                    EEXIST,
+                    fmt!("There is a storage called {name} already: choose another name"),
                 ),
-            ));
+                false => Refusal::new(
+                    EEXIST,
+                    fmt!("/dev/dst-{name} is taken on this machine: choose another name"),
+                ),
+            });
         }
         storages.reserve(1, GFP_KERNEL)?;
         let storage = Storage::start(config, self.pool.clone(), self.observer.clone(), table)?;
@@ -171,7 +180,7 @@ impl Client {
         Ok(storage)
     }
 
-    /// Takes the storage called `name` away.
+    /// Takes `storage` away.
     ///
     /// If `force`, what it has not done yet fails, and so does all that users of the disk ask for
     /// later. Process context; sleeps, but with `force` not for the server.
@@ -180,12 +189,14 @@ impl Client {
     ///
     /// `ENODEV` if there is none, `EBUSY` if the disk is open and `force` is not set, or somebody
     /// is taking the storage away already.
-    pub(crate) fn remove_storage(&self, name: &str, force: bool) -> refusal::Result {
-        let storage = {
+    pub(crate) fn remove_storage(&self, storage: &Arc<Storage>, force: bool) -> refusal::Result {
+        let name = storage.name();
+
+        {
             let mut storages = self.storages.lock();
             let Some(entry) = storages
                 .iter_mut()
-                .find(|entry| entry.storage.name() == name)
+                .find(|entry| Arc::ptr_eq(&entry.storage, storage))
             else {
                 return Err(Refusal::new(
                     ENODEV,
@@ -204,12 +215,36 @@ impl Client {
                 ));
             }
             entry.leaving = true;
+        }
+
+        storage.stop(force);
+        self.take(storage);
+        Ok(())
+    }
+
+    /// Begins to take some storage of `net` away, which comes to its end: the connections are given
+    /// up, and what was asked for fails. Returns the storage, or [`None`] if there is none to begin
+    /// with; [`Self::finish_storage`] has to follow. Process context; does not wait for users of the
+    /// disk.
+    pub(crate) fn evict_storage(&self, net: &Namespace) -> Option<Arc<Storage>> {
+        let storage = {
+            let mut storages = self.storages.lock();
+            let entry = storages
+                .iter_mut()
+                .find(|entry| !entry.leaving && entry.storage.net() == net)?;
+
+            entry.leaving = true;
             entry.storage.clone()
         };
 
-        storage.stop(force);
-        self.take(&storage);
-        Ok(())
+        storage.forsake();
+        Some(storage)
+    }
+
+    /// Ends what [`Self::evict_storage`] has begun. Process context; sleeps.
+    pub(crate) fn finish_storage(&self, storage: &Arc<Storage>) {
+        storage.stop(true);
+        self.take(storage);
     }
 
     /// Forgets `storage`; its name is free then.
@@ -224,16 +259,16 @@ impl Client {
         drop(taken);
     }
 
-    /// Returns the storage called `name`.
-    pub(crate) fn storage(&self, name: &str) -> Option<Arc<Storage>> {
+    /// Returns the storage called `name` of `net`.
+    pub(crate) fn storage(&self, net: &Namespace, name: &str) -> Option<Arc<Storage>> {
         self.storages
             .lock()
             .iter()
-            .find(|entry| entry.storage.name() == name)
+            .find(|entry| entry.storage.net() == net && entry.storage.name() == name)
             .map(|entry| entry.storage.clone())
     }
 
-    /// Returns the `n`th storage; numbers change when storages go away.
+    /// Returns the `n`th storage of all namespaces; numbers change when storages go away.
     pub(crate) fn nth(&self, n: usize) -> Option<Arc<Storage>> {
         self.storages
             .lock()

@@ -274,13 +274,25 @@ impl Storage {
     /// Lets all requests fail, now and from now on. Those that a connection has do so when the
     /// network has let go of their memory.
     fn give_up(&self) {
-        self.queue.lock().kill(BlockStatus::Offline);
-        self.session.lock().session.close();
+        self.forsake();
         if let Some(disk) = &*self.disk.lock() {
             disk.mark_dead();
         }
+    }
+
+    /// Lets all requests fail, now and from now on, and all connections end soon. Does not wait for
+    /// anybody, neither for users of the disk. Process context.
+    pub(super) fn forsake(&self) {
+        self.queue.lock().kill(BlockStatus::Offline);
+        self.session.lock().session.close();
         self.give_up_connections(Cause::Lost);
+        self.wake_keepers();
         self.sweep();
+    }
+
+    /// Returns whether all requests fail from now on, and no connection is wanted any more.
+    pub(super) fn is_forsaken(&self) -> bool {
+        self.queue.lock().is_dead()
     }
 
     /// Ends what is over but has nobody to end it. Process context.
@@ -345,7 +357,7 @@ impl Storage {
         self.moving.load(Relaxed)
     }
 
-    /// Returns the network namespace of its connections.
+    /// Returns the network namespace that it belongs to.
     pub(crate) fn net(&self) -> &Namespace {
         &self.net
     }

@@ -9,6 +9,10 @@ use super::{
 use crate::{
     abstractions::{
         genetlink::Notifier,
+        namespace::{
+            Namespace,
+            PerNamespace, //
+        },
         netlink::Message, //
     },
     client::{
@@ -103,32 +107,51 @@ impl From<SessionEvent> for Event {
     }
 }
 
-/// Where events are sent to.
+/// Where events are sent to: each to the network namespace of the object that it is about.
 ///
 /// Events arrive in the order in which they were sent. All functions sleep, so they are called in
 /// process context and without a spinlock. Nothing is told of an event for which there is no
 /// memory.
+#[pin_data]
 pub(super) struct Events {
     notifier: Arc<Notifier>,
     /// How many objects have come and gone.
-    changes: Atomic<u32>,
+    #[pin]
+    changes: PerNamespace<Atomic<u32>>,
 }
 
 impl Events {
     /// Makes a sender of events.
     pub(super) fn new(notifier: Arc<Notifier>) -> Result<Arc<Self>> {
-        Ok(Arc::new(
-            Self {
+        Arc::pin_init(
+            pin_init!(Self {
                 notifier,
-                changes: Atomic::new(0),
-            },
+                changes <- PerNamespace::new(),
+            }),
             GFP_KERNEL,
-        )?)
+        )
     }
 
-    /// Returns a number that changes whenever an object comes or goes.
-    pub(super) fn changes(&self) -> u32 {
-        self.changes.load(Relaxed)
+    /// Returns a number that changes whenever an object comes or goes in `namespace`.
+    pub(super) fn changes(&self, namespace: &Namespace) -> u32 {
+        self.changes
+            .get(namespace)
+            .map_or(0, |changes| changes.load(Relaxed))
+    }
+
+    /// Forgets what there is for `namespace`, which has come to its end.
+    pub(super) fn forget(&self, namespace: &Namespace) {
+        self.changes.remove(namespace);
+    }
+
+    /// Notes that an object comes or goes in `namespace`.
+    fn note_change(&self, namespace: &Namespace) {
+        let new = || Ok(Arc::new(Atomic::new(0), GFP_KERNEL)?);
+
+        // Without memory, who lists objects just now may miss it.
+        if let Ok(changes) = self.changes.get_or(namespace, new) {
+            changes.fetch_add(1, Relaxed);
+        }
     }
 
     /// Tells what happened to `storage`.
@@ -137,9 +160,12 @@ impl Events {
             return;
         };
 
-        self.send(event, uapi::DST_CMD_STORAGE_NTF, |message, event| {
-            netlink::storage::put_event(message, event, storage, &info)
-        });
+        self.send(
+            storage.net(),
+            event,
+            uapi::DST_CMD_STORAGE_NTF,
+            |message, event| netlink::storage::put_event(message, event, storage, &info),
+        );
     }
 
     /// Tells what happened to `export`.
@@ -151,20 +177,30 @@ impl Events {
 
     /// Tells what happened to the export that `info` is about.
     pub(super) fn export_info(&self, event: Event, info: &ExportInfo) {
-        self.send(event, uapi::DST_CMD_EXPORT_NTF, |message, event| {
-            netlink::export::put_event(message, event, info)
-        });
+        self.send(
+            &info.net,
+            event,
+            uapi::DST_CMD_EXPORT_NTF,
+            |message, event| netlink::export::put_event(message, event, info),
+        );
     }
 
-    /// Sends notification `command` about `event`, with what `fill` puts into it.
-    fn send(&self, event: Event, command: u32, fill: impl Fn(&mut Message<'_>, u32) -> Result) {
+    /// Sends notification `command` about `event` to `namespace`, with what `fill` puts into it.
+    fn send(
+        &self,
+        namespace: &Namespace,
+        event: Event,
+        command: u32,
+        fill: impl Fn(&mut Message<'_>, u32) -> Result,
+    ) {
         if event.is_change_of_number() {
-            self.changes.fetch_add(1, Relaxed);
+            self.note_change(namespace);
         }
         // All commands of generic netlink have eight bits.
-        self.notifier.notify(GROUP, command as u8, |message| {
-            fill(message, event.number())
-        });
+        self.notifier
+            .notify(namespace, GROUP, command as u8, |message| {
+                fill(message, event.number())
+            });
     }
 }
 
@@ -181,9 +217,12 @@ impl registry::Watcher for Events {
 
     fn session(&self, event: SessionEvent, info: &SessionInfo) {
         // Sessions come and go with their connections.
-        self.changes.fetch_add(1, Relaxed);
-        self.send(event.into(), uapi::DST_CMD_SESSION_NTF, |message, event| {
-            netlink::session::put_event(message, event, info)
-        });
+        self.note_change(&info.net);
+        self.send(
+            &info.net,
+            event.into(),
+            uapi::DST_CMD_SESSION_NTF,
+            |message, event| netlink::session::put_event(message, event, info),
+        );
     }
 }

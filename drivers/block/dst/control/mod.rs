@@ -14,9 +14,16 @@ pub(crate) mod refusal;
 pub(crate) mod sysfs;
 
 use crate::{
-    abstractions::genetlink::{
-        Notifier,
-        Registration, //
+    abstractions::{
+        genetlink::{
+            Notifier,
+            Registration, //
+        },
+        namespace::{
+            self,
+            Namespace,
+            Resident, //
+        }, //
     },
     client,
     pool::{
@@ -30,6 +37,7 @@ use crate::{
             ExportInfo,
             ExportState, //
         },
+        export::Export,
         Server, //
     }, //
 };
@@ -76,27 +84,26 @@ impl Control {
         let export = self.server.add_export(config)?;
 
         if let Err(error) = self.exports.show(&self.server, &export) {
-            self.server.remove_export(export.name(), true)?;
+            self.server.remove_export(&export, true)?;
             return Err(error.into());
         }
         self.events.export(Event::Added, &export);
         Ok(())
     }
 
-    /// Removes the export `name`. This sleeps until its device has done what it was asked for.
+    /// Removes `export`. This sleeps until its device has done what it was asked for.
     ///
     /// # Errors
     ///
     /// Those of [`Server::remove_export`].
-    fn remove_export(&self, name: &CStr, force: bool) -> refusal::Result {
-        let export = self.server.get(name)?;
+    fn remove_export(&self, export: &Arc<Export>, force: bool) -> refusal::Result {
         // Afterwards there is not much left to tell.
         let last = export.info()?;
 
-        if !self.server.remove_export(name, force)? {
+        if !self.server.remove_export(export, force)? {
             return Ok(());
         }
-        self.exports.hide(&export);
+        self.exports.hide(export);
         self.events.export_info(
             Event::Removed,
             &ExportInfo {
@@ -108,33 +115,29 @@ impl Control {
         Ok(())
     }
 
-    /// Changes the export `name`. This sleeps.
+    /// Changes `export`. This sleeps.
     ///
     /// # Errors
     ///
     /// Those of [`Server::change_export`]; nothing was changed then.
-    fn change_export(&self, name: &CStr, change: ExportChange) -> refusal::Result {
-        let export = self.server.get(name)?;
-
-        self.server.change_export(name, change)?;
-        self.events.export(Event::Changed, &export);
+    fn change_export(&self, export: &Arc<Export>, change: ExportChange) -> refusal::Result {
+        self.server.change_export(export, change)?;
+        self.events.export(Event::Changed, export);
         Ok(())
     }
 
-    /// Has `change` change who is let in to the export `name`. This sleeps.
+    /// Has `change` change who is let in to `export`. This sleeps.
     ///
     /// # Errors
     ///
     /// Those of `change`; nothing was changed then.
     fn change_allowed(
         &self,
-        name: &CStr,
+        export: &Arc<Export>,
         change: impl FnOnce(&Server) -> refusal::Result,
     ) -> refusal::Result {
-        let export = self.server.get(name)?;
-
         change(&self.server)?;
-        self.events.export(Event::Changed, &export);
+        self.events.export(Event::Changed, export);
         Ok(())
     }
 
@@ -143,13 +146,13 @@ impl Control {
         let mut kept = 0;
 
         while let Some(storage) = self.client.nth(kept) {
-            if self.client.remove_storage(storage.name(), true).is_err() {
+            if self.client.remove_storage(&storage, true).is_err() {
                 kept += 1;
             }
         }
         for export in self.server.exports().into_iter().flatten() {
             // What remains goes with the server.
-            let _ = self.remove_export(export.name(), true);
+            let _ = self.remove_export(&export, true);
         }
     }
 
@@ -176,14 +179,58 @@ impl Control {
     }
 }
 
+/// Has everything that belongs to a network namespace leave it when that comes to its end.
+struct Bailiff(Arc<Control>);
+
+impl Bailiff {
+    /// Has a thread do `errand`, which may wait for devices, as soon as there is memory for one.
+    /// Returns whether there will be one: there is not when the module is being unloaded.
+    fn later(&self, errand: impl Fn(&Control) + Clone + Send + Unpin + 'static) -> bool {
+        loop {
+            let control = self.0.clone();
+            let copy = errand.clone();
+
+            match self.0.errands.run(move || copy(&control)) {
+                Ok(()) => return true,
+                Err(refusal) if refusal.error() == ENODEV => return false,
+                Err(_) => fsleep(Delta::from_millis(ERRANDS_STEP_MS)),
+            }
+        }
+    }
+}
+
+impl Resident for Bailiff {
+    fn evict(&self, namespace: &Namespace) {
+        let control = &self.0;
+
+        while let Some(storage) = control.client.evict_storage(namespace) {
+            let evicted = storage.clone();
+
+            if !self.later(move |control| control.client.finish_storage(&evicted)) {
+                control.client.finish_storage(&storage);
+            }
+        }
+        while let Some(export) = control.server.evict_export(namespace) {
+            // Who unloads the module waits for all exports in the end.
+            let _ = self.later(move |control| {
+                let _ = control.server.finish_export(&export);
+            });
+        }
+        control.server.cut(namespace);
+        control.exports.hide_all(namespace);
+        control.events.forget(namespace);
+    }
+}
+
 /// The driver, from the time it is loaded until it is unloaded.
 ///
 /// Fields are dropped in their order: first nobody can give commands or look at anything any more,
-/// then the storages and exports go, in the end the threads.
+/// then the namespaces are left, the storages and exports go, in the end the threads.
 pub(crate) struct Driver {
     control: Arc<Control>,
     _family: Registration<Control>,
     _sysfs: sysfs::Registration,
+    _namespaces: namespace::Registration,
     _pool: pool::Owner,
 }
 
@@ -211,9 +258,13 @@ impl Driver {
             GFP_KERNEL,
         )?;
 
+        let bailiff = Arc::new(Bailiff(control.clone()), GFP_KERNEL)?;
+        let namespaces = namespace::Registration::new(bailiff)?;
+
         Ok(Self {
             control: control.clone(),
-            _sysfs: sysfs::Registration::new(class, control.clone())?,
+            _sysfs: sysfs::Registration::new(class, &namespaces, control.clone())?,
+            _namespaces: namespaces,
             _family: Registration::new(notifier, netlink::context(), control)?,
             _pool: pool,
         })

@@ -85,7 +85,7 @@ pub(crate) struct ExportConfig {
     pub(crate) name: CString,
     /// Path of the block device.
     pub(crate) device: CString,
-    /// Network namespace of the listening sockets.
+    /// Network namespace that it belongs to, and where it listens.
     pub(crate) net: Namespace,
     /// Where to listen, at least one address.
     pub(crate) listen: KVec<Address>,
@@ -186,6 +186,8 @@ pub(crate) struct Counts {
 
 /// What can be said about an export.
 pub(crate) struct ExportInfo {
+    /// The network namespace that it belongs to.
+    pub(crate) net: Namespace,
     /// What clients ask for.
     pub(crate) name: CString,
     /// Path of the block device.
@@ -234,6 +236,8 @@ pub(crate) struct ExportInfo {
 
 /// What can be said about a session.
 pub(crate) struct SessionInfo {
+    /// The network namespace that its export belongs to.
+    pub(crate) net: Namespace,
     /// Name of the export.
     pub(crate) export: CString,
     /// Identity of the session.

@@ -326,7 +326,7 @@ impl State {
         self.report(connection, &end);
         self.tell(&mut channel, &end);
         connection.link.set_stage(Stage::Closing);
-        channel.socket.shutdown();
+        connection.registry.part(channel.socket);
     }
 
     /// Tells the client why the connection ends, if it does not know. If this does not reach it, it

@@ -224,6 +224,11 @@ impl Export {
         &self.name
     }
 
+    /// Returns the network namespace that it belongs to.
+    pub(crate) fn net(&self) -> &Namespace {
+        &self.net
+    }
+
     /// Returns whether clients that come in at `listener` may ask for it. While it is being removed
     /// it does not know any more, and they may: they are told so.
     pub(super) fn listens_at(&self, listener: &Arc<Listener>) -> bool {
@@ -288,7 +293,7 @@ impl Export {
         let session = self.inner.lock().sessions.leave(link)?;
 
         self.left.notify_all();
-        session.info(&self.name, now).ok()
+        session.info(self, now).ok()
     }
 
     /// Refuses something about this export.
@@ -311,6 +316,7 @@ impl Export {
             listen.push(place.listener().address().clone(), GFP_KERNEL)?;
         }
         Ok(ExportInfo {
+            net: self.net.clone(),
             name: CString::try_from(&*self.name)?,
             device: CString::try_from(&*self.path)?,
             listen,
@@ -345,11 +351,11 @@ impl Export {
     ///
     /// `ENOMEM` if there is no memory for the copies.
     pub(super) fn sessions(&self, now: u64) -> Result<KVec<SessionInfo>> {
-        self.inner.lock().sessions.info(&self.name, now)
+        self.inner.lock().sessions.info(self, now)
     }
 
     /// Tells about the session `id`, given the time `now`, if it exists.
     pub(super) fn session(&self, id: SessionId, now: u64) -> Option<SessionInfo> {
-        self.inner.lock().sessions.info_of(id, &self.name, now)
+        self.inner.lock().sessions.info_of(id, self, now)
     }
 }

@@ -88,6 +88,11 @@ impl Listener {
         Ok(listener)
     }
 
+    /// Returns the network namespace that it is in.
+    pub(super) fn net(&self) -> &Namespace {
+        &self.net
+    }
+
     /// Returns where it listens.
     pub(super) fn address(&self) -> &Address {
         &self.address

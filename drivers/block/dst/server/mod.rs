@@ -31,6 +31,7 @@ mod link;
 mod listener;
 mod log;
 mod memory;
+mod parting;
 mod receive;
 pub(crate) mod registry;
 mod removal;
@@ -45,7 +46,10 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::kthread::Thread,
+    abstractions::{
+        kthread::Thread,
+        namespace::Namespace, //
+    },
     control::refusal::{
         Refusal,
         Result as Verdict, //
@@ -76,7 +80,7 @@ use registry::{
     Registry,
     Watcher, //
 };
-use removal::Finished;
+pub(crate) use removal::Finished;
 
 /// Milliseconds between two looks at all connections.
 const TICK: u32 = 100;
@@ -84,7 +88,7 @@ const TICK: u32 = 100;
 /// Ticks between two looks at what devices have become.
 const TICKS_OF_LOOK: u32 = 10;
 
-/// All exports of this machine.
+/// All exports of this machine, each of which belongs to a network namespace.
 ///
 /// Dropping it removes all of them and waits until the devices are done with what they have; it
 /// must happen before the pool ends, and not in a job.
@@ -136,7 +140,7 @@ impl Server {
     pub(crate) fn add_export(&self, config: ExportConfig) -> Verdict<Arc<Export>> {
         let taken = |name: &CStr| Refusal::new(EEXIST, fmt!("There is an export {} already", name));
 
-        if let Some(export) = self.registry.find(config.name.to_bytes()) {
+        if let Some(export) = self.registry.find(&config.net, config.name.to_bytes()) {
             return Err(match export.is_leaving() {
                 true => export.refuse(EEXIST, "is being removed, but its device is not done yet"),
                 false => taken(&config.name),
@@ -160,33 +164,38 @@ impl Server {
         }
     }
 
-    /// Changes the export `name`. Process context; sleeps.
+    /// Changes `export`. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// A refusal that says what is wrong; nothing was changed then.
-    pub(crate) fn change_export(&self, name: &CStr, change: ExportChange) -> Verdict {
-        self.get(name)?.change(change, &self.listeners)
+    pub(crate) fn change_export(&self, export: &Export, change: ExportChange) -> Verdict {
+        export.change(change, &self.listeners)
     }
 
-    /// Lets more clients into the export `name`, or those that are let in do something else. Process
-    /// context; sleeps.
+    /// Lets more clients into `export`, or those that are let in do something else. Process context;
+    /// sleeps.
     ///
     /// # Errors
     ///
     /// A refusal that says what is wrong; nothing was changed then.
-    pub(crate) fn allow(&self, name: &CStr, rules: &[Rule], keys: KVec<KeyChange>) -> Verdict {
-        self.get(name)?.allow(rules, keys)
+    pub(crate) fn allow(&self, export: &Export, rules: &[Rule], keys: KVec<KeyChange>) -> Verdict {
+        export.allow(rules, keys)
     }
 
-    /// Does not let clients into the export `name` any more by the rules of these prefixes, or by
-    /// these keys. Process context; sleeps.
+    /// Does not let clients into `export` any more by the rules of these prefixes, or by these keys.
+    /// Process context; sleeps.
     ///
     /// # Errors
     ///
     /// A refusal that says what is wrong; nothing was changed then.
-    pub(crate) fn disallow(&self, name: &CStr, prefixes: &[Prefix], keys: &[PublicKey]) -> Verdict {
-        self.get(name)?.disallow(prefixes, keys)
+    pub(crate) fn disallow(
+        &self,
+        export: &Export,
+        prefixes: &[Prefix],
+        keys: &[PublicKey],
+    ) -> Verdict {
+        export.disallow(prefixes, keys)
     }
 
     /// Sets the keys with which the server shows who it is, for all handshakes from now on. Process
@@ -212,25 +221,44 @@ impl Server {
             .map(|identity| *identity.keys.public())
     }
 
-    /// Removes the export `name`, with `force` even if clients are attached. Process context.
+    /// Removes `export`, with `force` even if clients are attached. Process context.
     ///
     /// It waits until the device is done with what it has, and closes it; it does not wait for the
     /// network. Returns whether it was removed by this call, not by another one meanwhile.
     ///
     /// # Errors
     ///
-    /// A refusal with `ENOENT` or `EBUSY`.
-    pub(crate) fn remove_export(&self, name: &CStr, force: bool) -> Verdict<bool> {
-        let export = self.get(name)?;
-
+    /// A refusal with `EBUSY`.
+    pub(crate) fn remove_export(&self, export: &Arc<Export>, force: bool) -> Verdict<bool> {
         export.begin_removal(force)?;
-        Ok(match export.finish_removal() {
-            Finished::Here(durable) => {
-                self.forget(&export, durable);
-                true
-            }
-            Finished::Elsewhere => false,
-        })
+        Ok(self.finish_export(export) != Finished::Elsewhere)
+    }
+
+    /// Begins to remove some export of `net`, which comes to its end, whoever is attached; returns it,
+    /// or [`None`] if there is none to begin with. [`Self::finish_export`] has to follow. It does not
+    /// wait for the device. Process context, but not in a job.
+    pub(crate) fn evict_export(&self, net: &Namespace) -> Option<Arc<Export>> {
+        let export = self.registry.staying(net)?;
+
+        // By force it is never refused.
+        let _ = export.begin_removal(true);
+        Some(export)
+    }
+
+    /// Ends the removal of `export`, which has begun, and forgets it unless somebody else does.
+    /// Process context; waits until the device is done with what it has, and closes it.
+    pub(crate) fn finish_export(&self, export: &Arc<Export>) -> Finished {
+        let finished = export.finish_removal();
+
+        if let Finished::Here(durable) = finished {
+            self.forget(export, durable);
+        }
+        finished
+    }
+
+    /// Cuts all connections in `net`, which comes to its end. Process context.
+    pub(crate) fn cut(&self, net: &Namespace) {
+        self.registry.cut(net);
     }
 
     /// Forgets an export that was removed, `durable` says whether all that was written is.
@@ -241,14 +269,14 @@ impl Server {
         self.registry.remove(export);
     }
 
-    /// Returns the export `name`.
+    /// Returns the export `name` of `net`.
     ///
     /// # Errors
     ///
     /// A refusal with `ENOENT` if there is none.
-    pub(crate) fn get(&self, name: &CStr) -> Verdict<Arc<Export>> {
+    pub(crate) fn get(&self, net: &Namespace, name: &CStr) -> Verdict<Arc<Export>> {
         self.registry
-            .find(name.to_bytes())
+            .find(net, name.to_bytes())
             .ok_or_else(|| Refusal::new(ENOENT, fmt!("There is no export {}", name)))
     }
 
@@ -259,6 +287,18 @@ impl Server {
     /// `ENOMEM` if there is no memory.
     pub(crate) fn exports(&self) -> Result<KVec<Arc<Export>>> {
         self.registry.exports()
+    }
+
+    /// Returns all exports of `net`, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory.
+    pub(crate) fn exports_of(&self, net: &Namespace) -> Result<KVec<Arc<Export>>> {
+        let mut exports = self.exports()?;
+
+        exports.retain(|export| export.net() == net);
+        Ok(exports)
     }
 
     /// Returns the sessions of `export`.
@@ -280,9 +320,8 @@ impl Drop for Server {
             };
             let _ = export.begin_removal(true);
 
-            match export.finish_removal() {
-                Finished::Here(durable) => self.forget(&export, durable),
-                Finished::Elsewhere => self.registry.remove(&export),
+            if self.finish_export(&export) == Finished::Elsewhere {
+                self.registry.remove(&export);
             }
         }
         self.registry.close();

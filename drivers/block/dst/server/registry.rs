@@ -24,7 +24,9 @@ use kernel::{
 use crate::{
     abstractions::{
         boot,
-        random::random_bytes, //
+        namespace::Namespace,
+        random::random_bytes,
+        socket::Socket, //
     },
     crypto::keys::KeyPair,
     proto::{
@@ -53,7 +55,8 @@ use super::{
     log::{
         Clock,
         Limiter, //
-    }, //
+    },
+    parting::Parting, //
 };
 
 /// Clients of one listener that have not introduced themselves yet.
@@ -126,6 +129,9 @@ pub(super) struct Registry {
     /// Notified when a connection is gone.
     #[pin]
     gone: CondVar,
+    /// Sockets of connections that are gone.
+    #[pin]
+    parting: Parting,
     watcher: Option<Arc<dyn Watcher>>,
 }
 
@@ -153,6 +159,7 @@ impl Registry {
                 exports <- new_mutex!(KVec::new(), "Registry::exports"),
                 links <- new_mutex!(KVec::new(), "Registry::links"),
                 gone <- new_condvar!("Registry::gone"),
+                parting <- Parting::new(),
                 watcher,
             }),
             GFP_KERNEL,
@@ -218,29 +225,41 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `EEXIST` if there is one of that name, `ENOMEM` if there is no memory.
+    /// `EEXIST` if there is one of that name in its namespace, `ENOMEM` if there is no memory.
     pub(super) fn add(&self, export: Arc<Export>) -> Result {
         let mut exports = self.exports.lock();
+        let same =
+            |known: &Arc<Export>| known.net() == export.net() && known.name() == export.name();
 
-        if exports.iter().any(|known| known.name() == export.name()) {
+        if exports.iter().any(same) {
             return Err(EEXIST);
         }
         exports.push(export, GFP_KERNEL)?;
         Ok(())
     }
 
-    /// Returns the export `name`.
-    pub(super) fn find(&self, name: &[u8]) -> Option<Arc<Export>> {
+    /// Returns the export `name` of `net`.
+    pub(super) fn find(&self, net: &Namespace, name: &[u8]) -> Option<Arc<Export>> {
         self.exports
             .lock()
             .iter()
-            .find(|export| export.name().to_bytes() == name)
+            .find(|export| export.net() == net && export.name().to_bytes() == name)
             .cloned()
     }
 
     /// Returns the export `name` if those who come in at `listener` may ask for it.
     pub(super) fn find_at(&self, name: &[u8], listener: &Arc<Listener>) -> Option<Arc<Export>> {
-        self.find(name).filter(|export| export.listens_at(listener))
+        self.find(listener.net(), name)
+            .filter(|export| export.listens_at(listener))
+    }
+
+    /// Returns an export of `net` whose removal has not begun.
+    pub(super) fn staying(&self, net: &Namespace) -> Option<Arc<Export>> {
+        self.exports
+            .lock()
+            .iter()
+            .find(|export| export.net() == net && !export.is_leaving())
+            .cloned()
     }
 
     /// Forgets an export.
@@ -286,10 +305,26 @@ impl Registry {
         Ok(())
     }
 
+    /// Cuts all connections in `net`, and breaks those that are only waited for to be closed. Process
+    /// context.
+    pub(super) fn cut(&self, net: &Namespace) {
+        for link in self.links.lock().iter() {
+            if link.listener().net() == net {
+                link.cut(Cut::Gone);
+            }
+        }
+        self.parting.clear(net);
+    }
+
     /// Forgets a connection.
     pub(super) fn leave(&self, link: &Arc<Link>) {
         self.links.lock().retain(|known| !Arc::ptr_eq(known, link));
         self.gone.notify_all();
+    }
+
+    /// Closes `socket` in an orderly way, which may take a while. Process context.
+    pub(super) fn part(&self, socket: Socket) {
+        self.parting.add(socket, self.clock.now());
     }
 
     /// Does what has to be done for all connections every now and then. Process context.
@@ -299,6 +334,7 @@ impl Registry {
         for link in self.links.lock().iter() {
             link.tick(now);
         }
+        self.parting.tick(now);
     }
 
     /// Looks whether devices have another size, or can be written or not. Process context.
@@ -324,5 +360,7 @@ impl Registry {
             }
             self.gone.wait(&mut links);
         }
+        drop(links);
+        self.parting.close();
     }
 }

@@ -37,7 +37,7 @@ const SIGNALLED_LOOK_MS: i64 = 50;
 
 /// Who has finished a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finished {
+pub(crate) enum Finished {
     /// Who asks; whether all that was written is durable.
     Here(bool),
     /// Somebody else.

@@ -35,6 +35,7 @@ use super::{
         SessionState, //
     },
     counters::Counters,
+    export::Export,
     link::{
         Cut,
         Link,
@@ -187,8 +188,8 @@ impl Session {
         self.members.iter().any(|member| member.link.is_at(stage))
     }
 
-    /// Tells about the session of the export `export` at the time `now`.
-    pub(super) fn info(&self, export: &CStr, now: u64) -> Result<SessionInfo> {
+    /// Tells about the session of `export` at the time `now`.
+    pub(super) fn info(&self, export: &Export, now: u64) -> Result<SessionInfo> {
         let newest = self
             .members
             .iter()
@@ -202,7 +203,8 @@ impl Session {
         };
 
         Ok(SessionInfo {
-            export: CString::try_from(export)?,
+            net: export.net().clone(),
+            export: CString::try_from(export.name())?,
             id: self.id,
             state,
             peer: newest.map(|member| member.link.peer().clone()),
@@ -385,8 +387,8 @@ impl Sessions {
         )
     }
 
-    /// Tells about all sessions of the export `export` at the time `now`.
-    pub(super) fn info(&self, export: &CStr, now: u64) -> Result<KVec<SessionInfo>> {
+    /// Tells about all sessions of `export` at the time `now`.
+    pub(super) fn info(&self, export: &Export, now: u64) -> Result<KVec<SessionInfo>> {
         let mut infos = KVec::with_capacity(self.0.len(), GFP_KERNEL)?;
 
         for session in &self.0 {
@@ -396,7 +398,7 @@ impl Sessions {
     }
 
     /// Tells about the session `id`, see [`Self::info`].
-    pub(super) fn info_of(&self, id: SessionId, export: &CStr, now: u64) -> Option<SessionInfo> {
+    pub(super) fn info_of(&self, id: SessionId, export: &Export, now: u64) -> Option<SessionInfo> {
         self.get(id)?.info(export, now).ok()
     }
 }

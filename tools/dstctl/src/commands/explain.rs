@@ -85,6 +85,11 @@ pub(super) fn explain(
 /// Explains what means the same for every action.
 fn general(errno: i32, said: bool) -> Option<Explanation> {
     match errno {
+        libc::EPERM if said => because_hint(
+            Cause::NoPrivilege,
+            "not permitted",
+            "root of a container may not do this; see Namespaces in dst.rst",
+        ),
         libc::EPERM => because_hint(
             Cause::NoPrivilege,
             "not permitted",
@@ -160,6 +165,7 @@ mod tests {
             ),
             (KernelError::Malformed(Malformed::new("x")), Cause::Other),
             (refused(libc::EPERM, None), Cause::NoPrivilege),
+            (refused(libc::EPERM, Some("To do it")), Cause::NoPrivilege),
             (refused(libc::EOPNOTSUPP, None), Cause::ModuleTooOld),
             (refused(libc::EOPNOTSUPP, Some("no")), Cause::Other),
         ] {

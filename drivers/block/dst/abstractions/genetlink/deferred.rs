@@ -20,6 +20,7 @@ use super::{
 };
 use crate::abstractions::{
     bindings,
+    errno::ENONET,
     namespace::Namespace,
     netlink::Message, //
 };
@@ -57,6 +58,8 @@ const MARGIN: usize = 16;
 
 /// A request that is answered after its handler has returned. Dropping it does not answer.
 ///
+/// It does not keep the namespace of who has asked: if that has come to its end, so has who has asked.
+///
 /// # Invariants
 ///
 /// The family of `header` is valid for as long as the module is loaded.
@@ -74,8 +77,8 @@ pub(crate) struct Deferred {
 // buffer, which nobody else has.
 unsafe impl Send for Deferred {}
 
-// SAFETY: As above, and the buffer is only touched by who owns `self`; all else are values, and a
-// reference to a namespace.
+// SAFETY: As above, and the buffer is only touched by who owns `self`; all else are values, and the
+// identity of a namespace.
 unsafe impl Sync for Deferred {}
 
 impl Deferred {
@@ -101,7 +104,7 @@ impl Deferred {
     ///
     /// - Whatever `fill` returns; `EMSGSIZE` if that does not fit in the largest message.
     /// - `ENOMEM` if there is not enough memory.
-    /// - `ECONNREFUSED` if who has asked is gone, `EAGAIN` if it does not read its replies.
+    /// - `ECONNREFUSED` or `ENONET` if who has asked is gone, `EAGAIN` if it does not read its replies.
     pub(crate) fn reply(&self, fill: impl Fn(&mut Message<'_>) -> Result) -> Result {
         send(
             &self.net,
@@ -173,6 +176,8 @@ impl Deferred {
 
 /// Sends a message to `port` in `net`.
 fn send(net: &Namespace, port: u32, buffer: Buffer) -> Result {
+    let net = net.stay().ok_or(ENONET)?;
+
     // SAFETY: The namespace is valid; the message goes to C, whatever becomes of it.
     to_result(unsafe { bindings::genlmsg_unicast(net.as_ptr(), buffer.into_raw(), port) })
 }

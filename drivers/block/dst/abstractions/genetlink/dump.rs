@@ -8,7 +8,6 @@ use super::{
         SIZE_MAX, //
     },
     request::{
-        self,
         explain,
         Request, //
     },
@@ -34,6 +33,7 @@ use kernel::{
 pub(crate) struct Dump {
     skb: NonNull<bindings::sk_buff>,
     cb: NonNull<bindings::netlink_callback>,
+    request: Request,
 }
 
 impl Dump {
@@ -46,10 +46,22 @@ impl Dump {
         skb: *mut bindings::sk_buff,
         cb: *mut bindings::netlink_callback,
     ) -> Option<Self> {
+        let cb = NonNull::new(cb)?;
+
+        // SAFETY: By the requirements of this function. The request of a dump, and the message it
+        // arrived in, stay valid until it is over.
+        let request = unsafe {
+            Request::new(
+                bindings::genl_info_dump(cb.as_ptr()).cast_mut(),
+                (*cb.as_ptr()).skb,
+            )
+        }?;
+
         // INVARIANT: By the requirements of this function.
         Some(Self {
             skb: NonNull::new(skb)?,
-            cb: NonNull::new(cb)?,
+            cb,
+            request,
         })
     }
 
@@ -62,17 +74,7 @@ impl Dump {
 
     /// Returns the request.
     pub(crate) fn request(&self) -> &Request {
-        // SAFETY: By the type invariants, the dump is valid. Its request stays so until it is
-        // over, and `Request` is transparent.
-        unsafe { &*bindings::genl_info_dump(self.cb.as_ptr()).cast::<Request>() }
-    }
-
-    /// Returns whether the caller may administer the network namespace, see
-    /// [`Request::is_privileged`], which does not know that of a dump.
-    pub(crate) fn is_privileged(&self) -> bool {
-        // SAFETY: By the type invariants, the dump is valid, and so is the buffer of the message
-        // that asked for it.
-        unsafe { request::is_privileged((*self.cb.as_ptr()).skb) }
+        &self.request
     }
 
     /// Says in which state of all objects this part is. Whoever gets parts of different states is

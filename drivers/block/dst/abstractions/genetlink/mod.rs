@@ -16,6 +16,7 @@ mod request;
 
 use super::{
     bindings,
+    namespace::Namespace,
     netlink::Message, //
 };
 use core::ptr;
@@ -46,7 +47,10 @@ pub(crate) use deferred::{
     Deferred, //
 };
 pub(crate) use dump::Dump;
-pub(crate) use request::Request;
+pub(crate) use request::{
+    Power,
+    Request, //
+};
 
 /// A socket buffer of C, for the signatures of the entry points.
 pub(crate) type RawBuffer = bindings::sk_buff;
@@ -129,12 +133,13 @@ impl Notifier {
     }
 
     /// Sends message `command` with what `fill` puts into it to those who listen to multicast
-    /// group `group` of the family, in all network namespaces.
+    /// group `group` of the family in `namespace`.
     ///
-    /// If memory is short, nothing is sent. Notifications arrive in the order in which they were
+    /// If memory is short, or the namespace comes to its end, nothing is sent. Notifications arrive in the order in which they were
     /// sent. `fill` may be called more than once. This sleeps.
     pub(crate) fn notify(
         &self,
+        namespace: &Namespace,
         group: u32,
         command: u8,
         fill: impl Fn(&mut Message<'_>) -> Result,
@@ -145,6 +150,9 @@ impl Notifier {
             return;
         }
 
+        let Some(net) = namespace.stay() else {
+            return;
+        };
         let header = Header {
             family: self.family.0.get(),
             port: 0,
@@ -158,9 +166,18 @@ impl Notifier {
 
         // Nobody listening is no error.
         //
-        // SAFETY: The family is registered as long as the lock is held. The message goes to C,
-        // whatever becomes of it.
-        unsafe { bindings::dstblk_genlmsg_multicast_all(header.family, buffer.into_raw(), group) };
+        // SAFETY: The family is registered as long as the lock is held, and the namespace stays. The
+        // message goes to C, whatever becomes of it.
+        unsafe {
+            bindings::genlmsg_multicast_netns(
+                header.family,
+                net.as_ptr(),
+                buffer.into_raw(),
+                0,
+                group,
+                bindings::GFP_KERNEL,
+            )
+        };
     }
 }
 
@@ -333,21 +350,22 @@ pub(crate) use family;
 /// # Safety
 ///
 /// This must be called by generic netlink with a request to a family that was registered with
-/// `context`, and the buffer that it came in.
+/// `context`, and with the message in which it arrived.
 pub(crate) unsafe fn handle_request<T, E: Explain>(
     context: &Context<T>,
     buffer: *mut RawBuffer,
     request: *mut RawRequest,
     handler: impl FnOnce(ArcBorrow<'_, T>, &Request) -> Result<Answer, E>,
 ) -> c_int {
-    // SAFETY: By the requirements of this function, the request is valid and ours until it has been
-    // handled, and so is the buffer.
-    let request = unsafe { Request::new(request, buffer) };
+    // SAFETY: By the requirements of this function.
+    let Some(request) = (unsafe { Request::new(request, buffer) }) else {
+        return EINVAL.to_errno();
+    };
 
     // SAFETY: By the requirements of this function.
     let result = unsafe { context.get() }
         .map_err(E::from)
-        .and_then(|object| handler(object, request));
+        .and_then(|object| handler(object, &request));
 
     match result {
         Ok(answer) => answer.to_raw(),

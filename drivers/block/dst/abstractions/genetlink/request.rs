@@ -21,8 +21,7 @@ use crate::abstractions::{
 use core::ptr::NonNull;
 use kernel::{
     error::to_result,
-    prelude::*,
-    types::Opaque, //
+    prelude::*, //
 };
 
 /// Bytes in front of the attributes of a message.
@@ -31,41 +30,61 @@ const HEADERS: usize = size_of::<bindings::nlmsghdr>() + size_of::<bindings::gen
 /// Bytes in the longest text of an acknowledgement, without its final zero.
 pub(super) const TEXT_MAX: usize = 79;
 
+/// A power over the whole machine, which root of a user namespace does not have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Power {
+    /// `CAP_SYS_ADMIN` in the initial user namespace.
+    SystemAdministration,
+}
+
 /// A request that is being handled.
 ///
 /// # Invariants
 ///
-/// The request is valid, its extended acknowledgement is null or valid, and the message it
-/// arrived in does not change. The first pointer for handlers is null, or that of the buffer that
-/// the message is in; nobody else uses it.
-#[repr(transparent)]
-pub(crate) struct Request(Opaque<bindings::genl_info>);
+/// Both pointers are those of one request, and valid. Its extended acknowledgement is null or valid,
+/// and the message it arrived in does not change.
+pub(crate) struct Request {
+    info: NonNull<bindings::genl_info>,
+    /// The message, which knows who has sent it.
+    skb: NonNull<bindings::sk_buff>,
+}
 
 impl Request {
-    /// The request `raw`, which came in `buffer`.
+    /// The request `info`, which arrived in `skb`, or [`None`] if one of them is null.
     ///
     /// # Safety
     ///
-    /// Generic netlink must have passed both to the function that it calls for requests, which must
-    /// not return as long as the result is used.
-    pub(super) unsafe fn new<'a>(
-        raw: *mut bindings::genl_info,
-        buffer: *mut bindings::sk_buff,
-    ) -> &'a Self {
-        // INVARIANT: By the requirements of this function. The pointer is there for the handler.
-        //
-        // SAFETY: By the requirements of this function; `Request` is transparent.
-        unsafe {
-            bindings::dstblk_genl_info_set_skb(raw, buffer);
-            &*raw.cast::<Self>()
-        }
+    /// Generic netlink must have passed both to the function that it calls, and they must be valid
+    /// for as long as the request exists.
+    pub(super) unsafe fn new(
+        info: *mut bindings::genl_info,
+        skb: *mut bindings::sk_buff,
+    ) -> Option<Self> {
+        // INVARIANT: By the requirements of this function.
+        Some(Self {
+            info: NonNull::new(info)?,
+            skb: NonNull::new(skb)?,
+        })
     }
 
-    /// Returns whether the caller, and who has made the socket, may administer the network namespace
-    /// of the socket.
+    /// Returns whether the caller, and who has opened the socket, may administer the network
+    /// namespace of the socket.
     pub(crate) fn is_privileged(&self) -> bool {
-        // SAFETY: By the type invariants, the request is valid, and its buffer is null or valid.
-        unsafe { is_privileged(bindings::dstblk_genl_info_skb(self.0.get())) }
+        // SAFETY: By the type invariants, the message is valid, and it is one that netlink has
+        // received.
+        unsafe { bindings::netlink_net_capable(self.skb.as_ptr(), bindings::CAP_NET_ADMIN as c_int) }
+    }
+
+    /// Returns whether the caller has `power`, and had it when the socket was opened that the
+    /// request came over: nobody can have it sent by somebody else who has it.
+    pub(crate) fn has(&self, power: Power) -> bool {
+        let capability = match power {
+            Power::SystemAdministration => bindings::CAP_SYS_ADMIN,
+        };
+
+        // SAFETY: By the type invariants, the message is valid, and it is one that netlink has
+        // received.
+        unsafe { bindings::netlink_capable(self.skb.as_ptr(), capability as c_int) }
     }
 
     /// Returns what the request says.
@@ -73,7 +92,7 @@ impl Request {
         // SAFETY: By the type invariants, the request is valid; C has checked that the message is
         // as long as it says and that the headers fit in it.
         let message = unsafe {
-            let header = (*self.0.get()).nlhdr;
+            let header = (*self.info.as_ptr()).nlhdr;
 
             core::slice::from_raw_parts(header.cast::<u8>(), (*header).nlmsg_len as usize)
         };
@@ -89,7 +108,7 @@ impl Request {
     pub(crate) fn require(&self, kind: u32) -> Result<Attribute<'_>> {
         self.attributes().get(kind).ok_or_else(|| {
             // SAFETY: By the type invariants, the acknowledgement is null or valid.
-            if let Some(ack) = unsafe { (*self.0.get()).extack.as_mut() } {
+            if let Some(ack) = unsafe { (*self.info.as_ptr()).extack.as_mut() } {
                 ack.miss_type = u16::try_from(kind).unwrap_or(0);
             }
             EINVAL
@@ -99,18 +118,23 @@ impl Request {
     /// Tells the caller that `attribute` is what is wrong.
     pub(crate) fn blame(&self, attribute: &Attribute<'_>) {
         // SAFETY: By the type invariants, the acknowledgement is null or valid.
-        if let Some(ack) = unsafe { (*self.0.get()).extack.as_mut() } {
+        if let Some(ack) = unsafe { (*self.info.as_ptr()).extack.as_mut() } {
             ack.bad_attr = attribute.as_ptr();
         }
     }
 
     /// Returns the network namespace of the caller.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the module does not know of namespaces, `ENOMEM` if there is not enough memory.
     pub(crate) fn namespace(&self) -> Result<Namespace> {
         // SAFETY: By the type invariants, the request is valid.
-        let net = unsafe { bindings::genl_info_net(self.0.get()) };
+        let net = unsafe { bindings::genl_info_net(self.info.as_ptr()) };
 
-        // SAFETY: The namespace of a request is valid as long as the request is handled.
-        Ok(unsafe { Namespace::from_raw(NonNull::new(net).ok_or(EINVAL)?) })
+        // SAFETY: The namespace of a request is valid and does not end as long as the request is
+        // handled: the socket of the caller is in it.
+        unsafe { Namespace::from_raw(NonNull::new(net).ok_or(EINVAL)?) }
     }
 
     /// Replies with what `fill` puts into the message. It may be called more than once. This
@@ -125,24 +149,24 @@ impl Request {
         let buffer = Buffer::filled(&self.header(0), fill)?;
 
         // SAFETY: The message goes to C, whatever becomes of it; the request is valid.
-        to_result(unsafe { bindings::genlmsg_reply(buffer.into_raw(), self.0.get()) })
+        to_result(unsafe { bindings::genlmsg_reply(buffer.into_raw(), self.info.as_ptr()) })
     }
 
     /// Tells the caller why the request was refused. Returns the number of the error.
     pub(super) fn refuse(&self, refusal: &impl Explain) -> c_int {
         // SAFETY: By the type invariants, the acknowledgement is null or valid.
-        unsafe { explain((*self.0.get()).extack, refusal) }
+        unsafe { explain((*self.info.as_ptr()).extack, refusal) }
     }
 
     /// Returns a copy of the header of the message.
     pub(super) fn netlink_header(&self) -> bindings::nlmsghdr {
         // SAFETY: By the type invariants, the request is valid, and so is its message.
-        unsafe { *(*self.0.get()).nlhdr }
+        unsafe { *(*self.info.as_ptr()).nlhdr }
     }
 
     /// Returns the header of an answer.
     pub(super) fn header(&self, flags: u32) -> Header {
-        let info = self.0.get();
+        let info = self.info.as_ptr();
 
         // SAFETY: By the type invariants, the request is valid, and so are its headers.
         unsafe {
@@ -155,18 +179,6 @@ impl Request {
             }
         }
     }
-}
-
-/// Returns whether the message in `buffer` comes from somebody who may administer the network
-/// namespace that it has come to.
-///
-/// # Safety
-///
-/// `buffer` must be null or that of a message that is being handled.
-pub(super) unsafe fn is_privileged(buffer: *const bindings::sk_buff) -> bool {
-    // SAFETY: By the requirements of this function.
-    !buffer.is_null()
-        && unsafe { bindings::netlink_net_capable(buffer, bindings::CAP_NET_ADMIN as c_int) }
 }
 
 /// Writes why a request was refused into `ack`. Returns the number of the error.

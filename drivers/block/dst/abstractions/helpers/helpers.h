@@ -79,8 +79,6 @@ int dstblk_aead_decrypt(struct aead_request *req, struct scatterlist *src,
 
 /* net.c */
 typedef void (*dstblk_sk_callback)(struct sock *sk);
-struct net *dstblk_helper_get_net(struct net *net);
-void dstblk_helper_put_net(struct net *net);
 enum dstblk_event {
 	DSTBLK_EVENT_READABLE,
 	DSTBLK_EVENT_WRITABLE,
@@ -97,6 +95,7 @@ int dstblk_sk_connect(struct socket *sock, void *addr, int len);
 void dstblk_sk_want_space(struct socket *sock);
 bool dstblk_sk_is_drained(const struct sock *sk);
 void dstblk_sk_abort(struct socket *sock);
+bool dstblk_sk_is_settled(const struct sock *sk);
 int dstblk_helper_sk_wmem_alloc_get(struct sock *sk);
 
 /* netlink.c */
@@ -105,11 +104,10 @@ void dstblk_helper_genlmsg_end(struct sk_buff *skb, void *hdr);
 void dstblk_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr);
 int dstblk_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
 int dstblk_helper_genlmsg_unicast(struct net *net, struct sk_buff *skb, u32 portid);
-int dstblk_genlmsg_multicast_all(const struct genl_family *family, struct sk_buff *skb,
-				 unsigned int group);
+int dstblk_helper_genlmsg_multicast_netns(const struct genl_family *family, struct net *net,
+					  struct sk_buff *skb, u32 portid, unsigned int group,
+					  gfp_t flags);
 struct net *dstblk_helper_genl_info_net(struct genl_info *info);
-void dstblk_genl_info_set_skb(struct genl_info *info, struct sk_buff *skb);
-struct sk_buff *dstblk_genl_info_skb(const struct genl_info *info);
 const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb);
 void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void *user_hdr);
 void dstblk_helper_nlmsg_end(struct sk_buff *skb, struct nlmsghdr *nlh);

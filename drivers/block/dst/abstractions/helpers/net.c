@@ -48,16 +48,6 @@ void dstblk_sk_reclassify(struct sock *sk)
 	lockdep_set_subclass(&sk->sk_lock, DSTBLK_SK_RECLAIM);
 }
 
-struct net *dstblk_helper_get_net(struct net *net)
-{
-	return get_net(net);
-}
-
-void dstblk_helper_put_net(struct net *net)
-{
-	put_net(net);
-}
-
 /*
  * What a family's sockets call before they call us. All sockets that the kernel
  * creates in a family have the same callbacks.
@@ -197,6 +187,17 @@ void dstblk_sk_abort(struct socket *sock)
 			       O_NONBLOCK);
 	else
 		kernel_sock_shutdown(sock, SHUT_RDWR);
+}
+
+/*
+ * Whether @sk can be released without anybody missing anything: the peer has
+ * acknowledged all, the end of the stream included, or there is no connection.
+ */
+bool dstblk_sk_is_settled(const struct sock *sk)
+{
+	const int settled = TCPF_CLOSE | TCPF_LISTEN | TCPF_FIN_WAIT2 | TCPF_TIME_WAIT;
+
+	return !sk_is_tcp(sk) || ((1 << READ_ONCE(sk->sk_state)) & settled);
 }
 
 int dstblk_helper_sk_wmem_alloc_get(struct sock *sk)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include <linux/rcupdate.h>
-
 #include "helpers.h"
 
 struct sk_buff *dstblk_helper_genlmsg_new(size_t payload, gfp_t flags)
@@ -29,33 +27,16 @@ int dstblk_helper_genlmsg_unicast(struct net *net, struct sk_buff *skb, u32 port
 	return genlmsg_unicast(net, skb, portid);
 }
 
-/* Send @skb to who listens to @group, in whatever network namespace. */
-int dstblk_genlmsg_multicast_all(const struct genl_family *family, struct sk_buff *skb,
-				 unsigned int group)
+int dstblk_helper_genlmsg_multicast_netns(const struct genl_family *family, struct net *net,
+					  struct sk_buff *skb, u32 portid, unsigned int group,
+					  gfp_t flags)
 {
-	int ret;
-
-	rcu_read_lock();
-	ret = genlmsg_multicast_allns(family, skb, 0, group);
-	rcu_read_unlock();
-	return ret;
+	return genlmsg_multicast_netns(family, net, skb, portid, group, flags);
 }
 
 struct net *dstblk_helper_genl_info_net(struct genl_info *info)
 {
 	return genl_info_net(info);
-}
-
-/* Note that the message of @info is in @skb. */
-void dstblk_genl_info_set_skb(struct genl_info *info, struct sk_buff *skb)
-{
-	info->user_ptr[0] = skb;
-}
-
-/* What the message of @info is in, or NULL. */
-struct sk_buff *dstblk_genl_info_skb(const struct genl_info *info)
-{
-	return info->user_ptr[0];
 }
 
 const struct genl_info *dstblk_helper_genl_info_dump(struct netlink_callback *cb)

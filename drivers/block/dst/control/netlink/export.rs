@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     abstractions::{
+        address::Address,
         errno,
         genetlink::{
             Answer,
@@ -32,21 +33,27 @@ use crate::{
         }, //
     },
     proto::access::Rights,
-    server::config::{
-        Counts,
-        ExportChange,
-        ExportConfig,
-        ExportInfo,
-        ExportState,
-        Writers,
-        DEFAULT_KEEPALIVE,
-        DEFAULT_WINDOW, //
+    server::{
+        config::{
+            Counts,
+            ExportChange,
+            ExportConfig,
+            ExportInfo,
+            ExportState,
+            Writers,
+            DEFAULT_KEEPALIVE,
+            DEFAULT_WINDOW, //
+        },
+        export::Export, //
     }, //
 };
 use kernel::{
     prelude::*,
     str::CString,
-    sync::ArcBorrow, //
+    sync::{
+        Arc,
+        ArcBorrow, //
+    }, //
 };
 
 /// Milliseconds after which who removes an export hears that this takes longer.
@@ -54,41 +61,55 @@ const REMOVAL_LIMIT_MS: u32 = 10_000;
 
 /// Adds an export.
 pub(super) fn add(control: &Control, request: &Request) -> Verdict {
+    require_power(request)?;
     control.add_export(config(request)?)
 }
 
 /// Removes an export.
 pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let force = request.attributes().has(uapi::DST_A_EXPORT_FORCE);
-    let name = name(request)?;
+    let export = find(&control, request)?;
 
     let late = Refusal::new(
         errno::EINPROGRESS.into(),
         fmt!(
             "Export {}: nobody is let in any more, and it goes when its device has done what it was \
              asked for",
-            &*name
+            export.name()
         ),
     );
 
     within(control, request, REMOVAL_LIMIT_MS, late, move |control| {
-        control.remove_export(&name, force)
+        control.remove_export(&export, force)
     })
 }
 
 /// Changes an export.
 pub(super) fn set(control: &Control, request: &Request) -> Verdict {
-    control.change_export(&name(request)?, change(request)?)
+    let export = find(control, request)?;
+    let change = change(request)?;
+    let opens_up = |addresses: &KVec<Address>| addresses.iter().any(Address::is_local);
+
+    if change.rules.is_some()
+        || change.keyed.is_some()
+        || change.access.is_some()
+        || change.writers.is_some()
+        || change.listen.as_ref().is_some_and(opens_up)
+    {
+        require_power(request)?;
+    }
+    control.change_export(&export, change)
 }
 
 /// Lets more clients in.
 pub(super) fn allow(control: &Control, request: &Request) -> Verdict {
-    let name = name(request)?;
+    let export = find(control, request)?;
 
     require_client(request)?;
-    control.change_allowed(&name, |server| {
+    require_power(request)?;
+    control.change_allowed(&export, |server| {
         server.allow(
-            &name,
+            &export,
             &values::rules(request, uapi::DST_A_EXPORT_ALLOW)?,
             keys::of_export(request)?,
         )
@@ -97,12 +118,12 @@ pub(super) fn allow(control: &Control, request: &Request) -> Verdict {
 
 /// Does not let clients in any more.
 pub(super) fn disallow(control: &Control, request: &Request) -> Verdict {
-    let name = name(request)?;
+    let export = find(control, request)?;
 
     require_client(request)?;
-    control.change_allowed(&name, |server| {
+    control.change_allowed(&export, |server| {
         server.disallow(
-            &name,
+            &export,
             &values::prefixes(request, uapi::DST_A_EXPORT_ALLOW)?,
             &keys::names(request)?,
         )
@@ -124,17 +145,21 @@ fn require_client(request: &Request) -> Verdict {
 
 /// Shows an export.
 pub(super) fn get(control: &Control, request: &Request) -> Verdict {
-    let info = control.server.get(&name(request)?)?.info()?;
+    let info = find(control, request)?.info()?;
 
     Ok(request.reply(|message| put(message, &info))?)
 }
 
 /// Shows all exports.
 pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
-    dump.set_state(control.events.changes());
-    Ok(dump.each(control.server.exports()?, |message, export| {
-        put(message, &export.info()?)
-    })?)
+    let net = dump.request().namespace()?;
+
+    dump.set_state(control.events.changes(&net));
+    Ok(
+        dump.each(control.server.exports_of(&net)?, |message, export| {
+            put(message, &export.info()?)
+        })?,
+    )
 }
 
 /// Adds what a notification about an export says.
@@ -146,6 +171,18 @@ pub(in super::super) fn put_event(
     message.put_u32(uapi::DST_A_EXPORT_EVENT, event)?;
     put_identity(message, info)?;
     put_state(message, info)
+}
+
+/// Refuses to give others the data of a device of this machine if the caller has no power over it.
+/// Root of a container may have its network, and even the device in its `/dev`, but not the right to
+/// open it.
+fn require_power(request: &Request) -> Verdict {
+    values::require_power(request, "To let others use a block device")
+}
+
+/// Returns the export that the request names.
+fn find(control: &Control, request: &Request) -> Verdict<Arc<Export>> {
+    control.server.get(&request.namespace()?, &name(request)?)
 }
 
 /// Returns what makes the new export.

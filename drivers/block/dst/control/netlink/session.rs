@@ -26,14 +26,18 @@ use kernel::prelude::*;
 
 /// Shows the sessions of all exports, or those of the one that is named.
 pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
+    let net = dump.request().namespace()?;
     let exports = match dump.request().attributes().get(uapi::DST_A_SESSION_EXPORT) {
         Some(name) => {
             let mut exports = KVec::new();
 
-            exports.push(control.server.get(&values::string(&name)?)?, GFP_KERNEL)?;
+            exports.push(
+                control.server.get(&net, &values::string(&name)?)?,
+                GFP_KERNEL,
+            )?;
             exports
         }
-        None => control.server.exports()?,
+        None => control.server.exports_of(&net)?,
     };
     let mut sessions = KVec::new();
 
@@ -42,9 +46,9 @@ pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
             sessions.push(session, GFP_KERNEL)?;
         }
     }
-    dump.set_state(control.events.changes());
+    dump.set_state(control.events.changes(&net));
 
-    let is_privileged = dump.is_privileged();
+    let is_privileged = dump.request().is_privileged();
 
     Ok(dump.each(sessions, |message, info| put(message, info, is_privileged))?)
 }

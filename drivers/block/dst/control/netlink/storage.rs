@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     abstractions::{
+        address::Address,
         errno,
         genetlink::{
             Answer,
@@ -31,6 +32,7 @@ use crate::{
     },
     client::{
         config::{
+            KeysChange,
             Policy,
             StorageConfig,
             StorageInfo,
@@ -66,6 +68,8 @@ use kernel::{
 
 /// Adds a storage and shows it.
 pub(super) fn add(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
+    values::require_power(request, "To add a block device")?;
+
     let config = config(request)?;
     let wait = config.timeout > 0;
     let storage = control.client.add_storage(config)?;
@@ -86,28 +90,26 @@ pub(super) fn add(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
 }
 
 /// Removes a storage that was added just now.
-fn discard(control: &Control, storage: &Storage) {
+fn discard(control: &Control, storage: &Arc<Storage>) {
     // Somebody else may have removed it.
-    let _ = control.client.remove_storage(storage.name(), true);
+    let _ = control.client.remove_storage(storage, true);
 }
 
 /// Removes a storage.
 pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let force = request.attributes().has(uapi::DST_A_STORAGE_FORCE);
-    let name = CString::try_from_fmt(fmt!("{}", name(request)?))?;
+    let storage = find(&control, request)?;
 
     later(control, request, move |control, _| {
-        let name = name.to_str().unwrap_or_default();
-
-        control.client.remove_storage(name, force)
+        control.client.remove_storage(&storage, force)
     })
 }
 
 /// Changes a storage.
 pub(super) fn set(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let storage = find(&control, request)?;
-    let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
-    let keys = keys::of_storage(request)?;
+    let addresses = addresses(request)?;
+    let keys = keys_change(request)?;
     let connections = connections(request)?;
     let policy = policy(request, storage.policy())?;
 
@@ -148,8 +150,8 @@ pub(super) fn migrate(control: ArcBorrow<'_, Control>, request: &Request) -> Ver
         ));
     }
 
-    let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
-    let keys = keys::of_storage(request)?;
+    let addresses = addresses(request)?;
+    let keys = keys_change(request)?;
 
     later(control, request, move |control, request| {
         storage.migrate(addresses, keys, timeout)?;
@@ -170,11 +172,14 @@ pub(super) fn get(control: &Control, request: &Request) -> Verdict {
 
 /// Shows all storages.
 pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
-    let storages = (0..).map_while(|n| control.client.nth(n));
+    let net = dump.request().namespace()?;
+    let storages = (0..)
+        .map_while(|n| control.client.nth(n))
+        .filter(|storage| *storage.net() == net);
 
-    let is_privileged = dump.is_privileged();
+    let is_privileged = dump.request().is_privileged();
 
-    dump.set_state(control.events.changes());
+    dump.set_state(control.events.changes(&net));
     Ok(dump.each(storages, |message, storage| {
         put(message, storage, &storage.info()?, is_privileged)
     })?)
@@ -216,7 +221,7 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
     Ok(StorageConfig {
         name,
         export,
-        addresses: values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?,
+        addresses: addresses(request)?,
         net: request.namespace()?,
         uuid,
         read_only: access != Rights::ReadWrite,
@@ -254,6 +259,32 @@ fn digest(request: &Request) -> Verdict<Option<Method>> {
             "This kernel was built without",
         )),
     }
+}
+
+/// Returns the addresses of the server.
+///
+/// A UNIX-domain socket is looked for in the file system of the machine, and not in that of the
+/// caller, so it takes power over the machine to name one.
+fn addresses(request: &Request) -> Verdict<KVec<Address>> {
+    let addresses = values::addresses(request, uapi::DST_A_STORAGE_ADDRESS)?;
+
+    if addresses.iter().any(Address::is_local) {
+        values::require_power(request, "To use a UNIX-domain socket")?;
+    }
+    Ok(addresses)
+}
+
+/// Returns what is said about the keys of a storage that exists.
+///
+/// They say which server is the right one, whoever owns the network in between, so it takes power
+/// over the machine to exchange them.
+fn keys_change(request: &Request) -> Verdict<KeysChange> {
+    let change = keys::of_storage(request)?;
+
+    if !change.is_empty() {
+        values::require_power(request, "To change the keys of a block device")?;
+    }
+    Ok(change)
 }
 
 /// Refuses a request without an address.
@@ -340,7 +371,7 @@ fn find(control: &Control, request: &Request) -> Verdict<Arc<Storage>> {
 
     control
         .client
-        .storage(name)
+        .storage(&request.namespace()?, name)
         .ok_or_else(|| Refusal::new(ENODEV, fmt!("There is no storage called {}", name)))
 }
 

@@ -15,7 +15,10 @@ use crate::{
             Address,
             Family, //
         },
-        genetlink::Request,
+        genetlink::{
+            Power,
+            Request, //
+        },
         netlink::{
             Attribute,
             Message, //
@@ -91,6 +94,17 @@ pub(super) fn require<'a>(request: &'a Request, kind: u32, what: &str) -> Verdic
     request
         .require(kind)
         .map_err(|error| Refusal::new(error, fmt!("{} is missing", what)))
+}
+
+/// Refuses the request unless the caller has power over the machine, which it takes for `what`.
+pub(super) fn require_power(request: &Request, what: &str) -> Verdict {
+    match request.has(Power::SystemAdministration) {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            EPERM,
+            fmt!("{what} takes CAP_SYS_ADMIN of the machine"),
+        )),
+    }
 }
 
 /// Returns a string.

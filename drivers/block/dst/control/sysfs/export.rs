@@ -9,12 +9,15 @@ use super::{
     Maybe, //
 };
 use crate::{
-    abstractions::attributes::{
-        attribute_group,
-        Class,
-        ClassDevice,
-        OfClass,
-        Text, //
+    abstractions::{
+        attributes::{
+            attribute_group,
+            Class,
+            ClassDevice,
+            OfClass,
+            Text, //
+        },
+        namespace::Namespace, //
     },
     server::{
         config::{
@@ -154,20 +157,23 @@ impl Exports {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if there is not enough memory.
+    /// `ENOMEM` if there is not enough memory, `ENONET` if its namespace comes to its end.
     pub(in super::super) fn show(&self, server: &Server, export: &Arc<Export>) -> Result {
         let mut devices = self.devices.lock();
 
-        match server.get(export.name()) {
+        match server.get(export.net(), export.name()) {
             Ok(current) if Arc::ptr_eq(&current, export) => {}
             Ok(_) | Err(_) => return Ok(()),
         }
         // The device of one that had the name before, which is about to be hidden.
-        devices.retain(|device| device.object().name() != export.name());
+        devices.retain(|device| {
+            device.object().net() != export.net() || device.object().name() != export.name()
+        });
         devices.reserve(1, GFP_KERNEL)?;
 
         let device = ClassDevice::new(
             self.class.clone(),
+            export.net(),
             fmt!("export-{}", export.name()),
             export.clone(),
             &ATTRIBUTES,
@@ -182,5 +188,12 @@ impl Exports {
         self.devices
             .lock()
             .retain(|device| !Arc::ptr_eq(device.object(), export));
+    }
+
+    /// Takes the devices of all exports of `net` away. This sleeps.
+    pub(in super::super) fn hide_all(&self, net: &Namespace) {
+        self.devices
+            .lock()
+            .retain(|device| device.object().net() != net);
     }
 }

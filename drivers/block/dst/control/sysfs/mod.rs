@@ -3,7 +3,9 @@
 //! What there is to see, and little to change, in sysfs.
 //!
 //! It is described in `Documentation/ABI/testing/sysfs-block-dst` and `sysfs-class-dst`. Storages
-//! have a directory `dst` below their disk; the pool and each export are a device of class `dst`.
+//! have a directory `dst` below their disk, which all namespaces see; the pool and each export are a
+//! device of class `dst`, which is seen in the network namespace that it belongs to, the pool in the
+//! initial one.
 
 mod export;
 mod pool;
@@ -12,9 +14,15 @@ pub(crate) mod storage;
 
 use super::Control;
 use crate::{
-    abstractions::attributes::{
-        Class,
-        ClassDevice, //
+    abstractions::{
+        attributes::{
+            Class,
+            ClassDevice, //
+        },
+        namespace::{
+            self,
+            Namespace, //
+        }, //
     },
     proto::access::Rights, //
 };
@@ -63,9 +71,15 @@ impl Registration {
     /// # Errors
     ///
     /// `ENOMEM` if there is not enough memory.
-    pub(super) fn new(class: Arc<Class>, control: Arc<Control>) -> Result<Self> {
+    pub(super) fn new(
+        class: Arc<Class>,
+        namespaces: &namespace::Registration,
+        control: Arc<Control>,
+    ) -> Result<Self> {
+        let initial = Namespace::initial(namespaces)?;
+
         Ok(Self {
-            _pool: ClassDevice::new(class, fmt!("pool"), control, &pool::ATTRIBUTES)?,
+            _pool: ClassDevice::new(class, &initial, fmt!("pool"), control, &pool::ATTRIBUTES)?,
         })
     }
 }
