@@ -298,6 +298,7 @@ fn texts_cannot_confuse_a_terminal() {
     assert_eq!(print("Grüße, 世界!"), "Grüße, 世界!");
     assert_eq!(print("a\x1b[31mb\n\0\x7f\u{85}"), "a?[31mb????");
     assert_eq!(print("\u{202e}cba\u{2066}\u{200b}\u{feff}"), "?cba???");
+    assert_eq!(print("\u{9b}2J\u{fffb}\u{e0041}"), "?2J??");
 }
 
 #[test]

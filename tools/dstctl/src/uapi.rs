@@ -287,10 +287,30 @@ numbers! {
 }
 
 numbers! {
+    /// Attributes of walls.
+    walls: u16, "DST_A_WALLS_" {
+        CONNECTIONS = 1,
+        SOURCE_CONNECTIONS = 2,
+        UNWELCOMED = 3,
+        SOURCE_UNWELCOMED = 4,
+        SESSIONS = 5,
+        SOURCE_SESSIONS = 6,
+        PAGES = 7,
+        SOURCE_PAGES = 8,
+        HANDSHAKES = 9,
+        SOURCE_HANDSHAKES = 10,
+    }
+}
+
+numbers! {
     /// Attributes of the server.
     server: u16, "DST_A_SERVER_" {
         KEY_FD = 1,
         PUBLIC_KEY = 2,
+        LIMITS = 3,
+        HELD = 4,
+        REFUSED = 5,
+        SOURCES = 6,
     }
 }
 
@@ -362,6 +382,7 @@ mod tests {
             storage::ALL,
             export::ALL,
             session::ALL,
+            walls::ALL,
             server::ALL,
             pool::ALL,
         ]

@@ -299,6 +299,8 @@ fn a_missing_module_is_explained() {
         &["sessions"],
         &["pool", "show"],
         &["pool", "set", "2"],
+        &["server", "show"],
+        &["server", "set", "--sessions", "2"],
         &["events"],
         &["server", "show"],
         &["export", "allow", "a", "--from", "10.0.0.0/8:rw"],

@@ -23,7 +23,7 @@ class Space:
         machine.sh(
             f"ip netns add {name}\n"
             f"ip -n {name} link set lo up\n"
-            f"ip link add up-{name} type veth peer name down netns {name}\n"
+            f"ip link add up-{name} type veth peer name outside netns {name}\n"
         )
 
     def words(self, *words: str) -> tuple[str, ...]:

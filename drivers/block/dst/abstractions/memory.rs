@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What memory allocations of the current task may do.
+//! What memory there is, and what allocations of the current task may do.
 //!
-//! C header: [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h)
+//! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
+//! [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h)
 
 use super::bindings;
 use kernel::{
@@ -62,4 +63,12 @@ impl Drop for ReserveScope {
         // SAFETY: The flags come from the call in `new()`, by the same task.
         unsafe { bindings::memalloc_noreclaim_restore(self.flags) };
     }
+}
+
+/// Returns how many pages of memory this machine has.
+pub(crate) fn machine_pages() -> u32 {
+    // SAFETY: There are no requirements to call this.
+    let pages = unsafe { bindings::totalram_pages() };
+
+    u32::try_from(pages).unwrap_or(u32::MAX)
 }

@@ -10,7 +10,10 @@
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
-use super::bindings;
+use super::{
+    bindings,
+    errno::ENONET, //
+};
 use core::{
     ops::Deref,
     ptr::NonNull, //
@@ -137,8 +140,10 @@ impl Namespace {
     ///
     /// `ENOMEM` if there is not enough memory.
     pub(crate) fn initial(_registration: &Registration) -> Result<Self> {
-        // SAFETY: There is a registration. The namespace never ends.
-        unsafe { Self::from_raw(NonNull::from(&mut *(&raw mut bindings::init_net))) }
+        let net = NonNull::new(&raw mut bindings::init_net).ok_or(ENODEV)?;
+
+        // SAFETY: There is a registration. The namespace is valid and never ends.
+        unsafe { Self::from_raw(net) }
     }
 
     /// Has the namespace stay for as long as the result exists, or returns [`None`] if it comes to
@@ -354,7 +359,8 @@ impl<T> PerNamespace<T> {
     ///
     /// # Errors
     ///
-    /// Those of `make`, and `ENOMEM` if there is not enough memory.
+    /// Those of `make`, `ENONET` if the namespace comes to its end, and `ENOMEM` if there is not
+    /// enough memory.
     pub(crate) fn get_or(
         &self,
         namespace: &Namespace,
@@ -366,10 +372,36 @@ impl<T> PerNamespace<T> {
             return Ok(value.clone());
         }
 
+        // Who evicts those who are in there removes this as well, and may have done so.
+        let _stay = namespace.stay().ok_or(ENONET)?;
         let value = make()?;
 
         entries.push((namespace.clone(), value.clone()), GFP_KERNEL)?;
         Ok(value)
+    }
+
+    /// Has `value` be what there is for `namespace` from now on. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENONET` if the namespace comes to its end, `ENOMEM` if there is not enough memory.
+    pub(crate) fn set(&self, namespace: &Namespace, value: Arc<T>) -> Result {
+        let mut entries = self.entries.lock();
+        let known = entries.iter_mut().find(|(known, _)| known == namespace);
+
+        if let Some((_, known)) = known {
+            let old = core::mem::replace(known, value);
+
+            drop(entries);
+            drop(old);
+            return Ok(());
+        }
+
+        // See [`Self::get_or`].
+        let _stay = namespace.stay().ok_or(ENONET)?;
+
+        entries.push((namespace.clone(), value), GFP_KERNEL)?;
+        Ok(())
     }
 
     /// Forgets what there is for `namespace`. Process context.

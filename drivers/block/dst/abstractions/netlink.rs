@@ -120,6 +120,18 @@ impl<'a> Attribute<'a> {
         self.array().map(u32::from_ne_bytes)
     }
 
+    /// Returns a number of 32 or 64 bits, like `nla_get_uint()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the payload is of another length.
+    pub(crate) fn uint(&self) -> Result<u64> {
+        match self.u32() {
+            Ok(number) => Ok(number.into()),
+            Err(_) => self.array().map(u64::from_ne_bytes),
+        }
+    }
+
     /// Returns a string without its final zero.
     ///
     /// # Errors

@@ -357,6 +357,15 @@ impl Socket {
         &self.net
     }
 
+    /// Returns the user who has connected the other end of a UNIX-domain socket, as the initial user
+    /// namespace numbers users; [`None`] if it is another socket.
+    pub(crate) fn peer_user(&self) -> Option<u32> {
+        let mut user = 0;
+
+        // SAFETY: The socket is valid, and `user` is valid for writes.
+        unsafe { bindings::dstblk_sk_peer_user(self.sk(), &mut user) }.then_some(user)
+    }
+
     /// Returns the address of the other side.
     pub(crate) fn peer(&self) -> Result<Address> {
         let mut raw = RawAddress::zeroed();

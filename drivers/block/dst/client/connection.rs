@@ -328,11 +328,13 @@ impl Connection {
     pub(super) fn protocol(&self, text: &'static str) {
         if !self.is_over() {
             self.storage.counters.protocol_error();
-            pr_warn!(
-                "{}: the server broke the protocol: {}\n",
-                self.storage.name(),
-                text
-            );
+            if self.storage.may_log() {
+                pr_warn!(
+                    "{}: the server broke the protocol: {}\n",
+                    self.storage.name(),
+                    text
+                );
+            }
         }
         self.over(Cause::Protocol);
     }
@@ -341,7 +343,9 @@ impl Connection {
     pub(super) fn damaged(&self) {
         if !self.is_over() {
             self.storage.counters.digest_error();
-            pr_warn!("{}: {}\n", self.storage.name(), DIGEST_MISMATCH);
+            if self.storage.may_log() {
+                pr_warn!("{}: {}\n", self.storage.name(), DIGEST_MISMATCH);
+            }
         }
         self.over(Cause::Damaged);
     }

@@ -178,7 +178,7 @@ impl Storage {
         if self.live() > 0 {
             return;
         }
-        if self.set_state(StorageState::Draining) {
+        if self.set_state(StorageState::Draining) && self.may_log() {
             pr_info!("{}: the server completes {} requests\n", self.name(), left);
         }
     }
@@ -329,7 +329,7 @@ impl Storage {
             sentence.is_some() && status.error.as_deref() != sentence.as_deref()
         };
 
-        if let (true, Some(sentence)) = (news, &sentence) {
+        if let (true, Some(sentence)) = (news && self.may_log(), &sentence) {
             pr_info!("{}: {}\n", self.name(), text(sentence));
         }
 

@@ -27,7 +27,10 @@ use crate::{
         status::Status,
         units::Handle, //
     },
-    wire::outbox::Outbox, //
+    wire::{
+        outbox::Outbox,
+        text::printable, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -203,16 +206,8 @@ pub(super) fn encode_hello(hello: &Hello<'_>) -> Result<Greeting> {
     })
 }
 
-/// Takes the message for people out of the attributes of a frame, without control characters.
+/// Takes the message for people out of the attributes of a frame, without what could confuse a log or
+/// a terminal.
 fn message(payload: &[u8]) -> Option<KVec<u8>> {
-    let text = Attributes::parse(payload).ok()?.message?;
-    let mut message = KVec::new();
-
-    message
-        .extend_from_slice(text.as_bytes(), GFP_KERNEL)
-        .ok()?;
-    for byte in message.iter_mut().filter(|byte| byte.is_ascii_control()) {
-        *byte = b'?';
-    }
-    Some(message)
+    printable(Attributes::parse(payload).ok()?.message?).ok()
 }

@@ -222,7 +222,10 @@ impl Keeper<'_> {
                 drop(shared);
                 storage.described(&old, geometry);
             }
-            Err(fault) => pr_warn!("{}: {}\n", storage.name(), fault.text()),
+            Err(fault) if storage.may_log() => {
+                pr_warn!("{}: {}\n", storage.name(), fault.text());
+            }
+            Err(_) => (),
         }
     }
 

@@ -53,6 +53,10 @@ use crate::{
         refusal,
         Refusal, //
     },
+    log::{
+        Clock,
+        Limiter, //
+    },
     pool::Pool,
     proto::{
         connection::Cause,
@@ -110,6 +114,9 @@ pub(crate) struct Storage {
     pub(super) table: &'static Table<Storage>,
     requests: Arc<mempool::Pool<Request>>,
     pub(super) counters: Arc<Counters>,
+    clock: Clock,
+    #[pin]
+    limiter: Limiter,
     #[pin]
     pub(super) queue: SpinLockIrq<Queue>,
     /// The connections that requests go over.
@@ -190,6 +197,8 @@ impl Storage {
                 table,
                 requests,
                 counters,
+                clock: Clock::new(),
+                limiter <- Limiter::new(),
                 queue <- new_spinlock_irq!(queue, "Storage::queue"),
                 links <- new_spinlock_irq!(Links::new(), "Storage::links"),
                 old <- new_mutex!(old, "Storage::old"),
@@ -305,6 +314,11 @@ impl Storage {
                 over => drop(over),
             }
         }
+    }
+
+    /// Returns whether a line may be written to the log about what the server does. Process context.
+    pub(super) fn may_log(&self) -> bool {
+        self.limiter.allows(self.clock.now())
     }
 
     /// Returns its name.

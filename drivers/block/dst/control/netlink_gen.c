@@ -50,6 +50,19 @@ const struct nla_policy dst_rule_nl_policy[DST_A_RULE_ACCESS + 1] = {
 	[DST_A_RULE_ACCESS] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
 };
 
+const struct nla_policy dst_walls_nl_policy[DST_A_WALLS_SOURCE_HANDSHAKES + 1] = {
+	[DST_A_WALLS_CONNECTIONS] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_CONNECTIONS] = { .type = NLA_UINT, },
+	[DST_A_WALLS_UNWELCOMED] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_UNWELCOMED] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SESSIONS] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_SESSIONS] = { .type = NLA_UINT, },
+	[DST_A_WALLS_PAGES] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_PAGES] = { .type = NLA_UINT, },
+	[DST_A_WALLS_HANDSHAKES] = { .type = NLA_UINT, },
+	[DST_A_WALLS_SOURCE_HANDSHAKES] = { .type = NLA_UINT, },
+};
+
 /* DST_CMD_STORAGE_ADD - do */
 static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_SUITE + 1] = {
 	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
@@ -182,8 +195,9 @@ static const struct nla_policy dst_export_disallow_nl_policy[DST_A_EXPORT_ALLOW_
 };
 
 /* DST_CMD_SERVER_SET - do */
-static const struct nla_policy dst_server_set_nl_policy[DST_A_SERVER_KEY_FD + 1] = {
+static const struct nla_policy dst_server_set_nl_policy[DST_A_SERVER_LIMITS + 1] = {
 	[DST_A_SERVER_KEY_FD] = { .type = NLA_U32, },
+	[DST_A_SERVER_LIMITS] = NLA_POLICY_NESTED(dst_walls_nl_policy),
 };
 
 /* Ops table for dst */
@@ -317,7 +331,7 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_SERVER_SET,
 		.doit		= dst_nl_server_set_doit,
 		.policy		= dst_server_set_nl_policy,
-		.maxattr	= DST_A_SERVER_KEY_FD,
+		.maxattr	= DST_A_SERVER_LIMITS,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

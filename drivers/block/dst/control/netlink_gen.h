@@ -15,6 +15,7 @@
 /* Common nested types */
 extern const struct nla_policy dst_key_nl_policy[DST_A_KEY_PSK + 1];
 extern const struct nla_policy dst_rule_nl_policy[DST_A_RULE_ACCESS + 1];
+extern const struct nla_policy dst_walls_nl_policy[DST_A_WALLS_SOURCE_HANDSHAKES + 1];
 
 int dst_nl_storage_add_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_storage_del_doit(struct sk_buff *skb, struct genl_info *info);

@@ -263,10 +263,12 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// Whether a character only ever prints itself: no control, line, or direction character.
-fn is_harmless(character: char) -> bool {
+/// Whether a character only ever prints itself: no control, line, or direction character, and none
+/// that cannot be seen.
+pub fn is_harmless(character: char) -> bool {
     !character.is_control()
         && !matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}')
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
 }

@@ -68,7 +68,8 @@ use super::{
         Registry,
         SessionEvent, //
     },
-    serve::Serving, //
+    serve::Serving,
+    walls::Visit, //
 };
 
 /// Whether there is more to do at once.
@@ -146,7 +147,7 @@ enum Phase {
     Gone,
 }
 
-/// Begins to serve the client at the other end of `socket`, who has come in at `listener`.
+/// Begins to serve the client at the other end of `socket`, whose `visit` of `listener` this is.
 ///
 /// # Errors
 ///
@@ -154,6 +155,7 @@ enum Phase {
 pub(super) fn begin(
     mut socket: Socket,
     listener: &Arc<Listener>,
+    visit: Visit,
     registry: &Arc<Registry>,
     pool: &Arc<Pool>,
 ) -> Result {
@@ -161,7 +163,7 @@ pub(super) fn begin(
     let job = Job::new(pool.clone())?;
     let mailbox = Mailbox::new(job.clone())?;
     let now = registry.clock.now();
-    let link = Link::new(mailbox.clone(), peer, listener.clone(), now)?;
+    let link = Link::new(mailbox.clone(), peer, listener.clone(), visit, now)?;
 
     socket.set_events(mailbox)?;
 

@@ -166,10 +166,16 @@ pub(super) fn initiate(
 ///
 /// Why there is no handshake.
 fn afford(connection: &Connection) -> Result<Arc<Identity>, Denial> {
-    connection
-        .registry
-        .identity()
-        .ok_or(Denial::new(Status::Denied, "this server has no key"))
+    let registry = &connection.registry;
+    let link = &connection.link;
+    let identity = registry
+        .identity(link.listener().net())
+        .ok_or(Denial::new(Status::Denied, "this server has no key"))?;
+
+    link.visit()
+        .may_handshake(registry.clock.now())
+        .map_err(|wall| Denial::new(Status::Resource, wall.text()))?;
+    Ok(identity)
 }
 
 /// Answers the JOIN that came with `header` and `payload`, and seals what follows.
@@ -186,7 +192,9 @@ pub(super) fn join(
     refusing(channel, header.stamp, |channel| {
         let registry = &connection.registry;
         let link = &connection.link;
-        let identity = registry.identity().ok_or(Status::Stale)?;
+        let identity = registry
+            .identity(link.listener().net())
+            .ok_or(Status::Stale)?;
         let request = JoinRequest::new(header, payload, crc32c)?;
         let (export, keys) = registry
             .find_keys(request.session(), link.listener())

@@ -9,42 +9,45 @@ use kernel::{
     sync::Arc, //
 };
 
-use crate::proto::{
-    access::Rights,
-    admission::Barred,
-    attribute::Printable,
-    digest::{
-        Digest,
-        Digests, //
+use crate::{
+    proto::{
+        access::Rights,
+        admission::Barred,
+        digest::{
+            Digest,
+            Digests, //
+        },
+        fence::{
+            decide,
+            Decision,
+            Fence,
+            FenceState,
+            Writer, //
+        },
+        geometry::Geometry,
+        handshake::HandshakeError,
+        hello::{
+            Hello,
+            Welcome, //
+        },
+        negotiate::{
+            Agreement,
+            Features,
+            HelloFault,
+            Terms,
+            Versions,
+            MAX_CONNECTIONS, //
+        },
+        secret::PublicKey,
+        status::Status,
+        units::{
+            BootId,
+            SessionId,
+            Stamp, //
+        },
+        walls::Stock, //
     },
-    fence::{
-        decide,
-        Decision,
-        Fence,
-        FenceState,
-        Writer, //
-    },
-    geometry::Geometry,
-    handshake::HandshakeError,
-    hello::{
-        Hello,
-        Welcome, //
-    },
-    negotiate::{
-        Agreement,
-        Features,
-        HelloFault,
-        Terms,
-        Versions,
-        MAX_CONNECTIONS, //
-    },
-    secret::PublicKey,
-    status::Status,
-    units::{
-        BootId,
-        SessionId,
-        Stamp, //
-    }, //
+    wire::text::printable, //
 };
 
 use super::{
@@ -55,7 +58,8 @@ use super::{
         Inner, //
     },
     link::Link,
-    sessions::Session, //
+    sessions::Session,
+    walls::Share, //
 };
 
 /// Why a client is not let in.
@@ -111,6 +115,12 @@ impl Denial {
     }
 }
 
+impl From<Error> for Denial {
+    fn from(_: Error) -> Self {
+        Status::Resource.into()
+    }
+}
+
 impl From<Status> for Denial {
     fn from(status: Status) -> Self {
         Self::new(status, status.text())
@@ -149,6 +159,8 @@ pub(super) struct Admission {
     agreement: Agreement,
     /// Pages that the connection may have in flight.
     pub(super) window: u32,
+    /// The memory for that.
+    _pages: Share,
     /// Milliseconds of silence that are death.
     pub(super) keepalive: u32,
     /// What has to be waited for before the welcome.
@@ -195,15 +207,27 @@ impl Admission {
             Decision::Fence(scope) => Some(Fence::new(hello.stamp, scope)),
             Decision::Refuse(status) => return Err(status.into()),
         };
-        let window = inner.window;
-        let counters = inner
-            .sessions
-            .join(hello, link, || {
-                Session::new(hello, key.copied(), client, window, now)
-            })
-            .map_err(|_| Denial::new(Status::Resource, "too many sessions or connections"))?;
         let largest = inner.geometry().unwrap_or_default().max_cost();
         let connections = u32::from(hello.connections.clamp(1, MAX_CONNECTIONS));
+        let window = (inner.window / connections).max(largest);
+        let visit = link.visit();
+        let pages = visit.take(Stock::Pages, window).inspect_err(|_| {
+            // There is room as soon as that is done which the client has given up.
+            inner.sessions.supersede(hello);
+        })?;
+        let total = inner.window;
+        let counters = inner.sessions.join(hello, link, || {
+            let share = visit.take(Stock::Sessions, 1)?;
+
+            Ok(Session::new(
+                hello,
+                key.copied(),
+                client,
+                total,
+                share,
+                now,
+            )?)
+        })?;
 
         Ok(Self {
             export: export.clone(),
@@ -217,7 +241,8 @@ impl Admission {
                 false => rights.min(Rights::ReadOnly),
             },
             agreement,
-            window: (window / connections).max(largest),
+            window,
+            _pages: pages,
             keepalive: inner.keepalive,
             fence,
         })
@@ -332,24 +357,7 @@ fn agree(
 
 /// Returns the name that a client gave itself, without what could confuse a log or a terminal.
 fn client_name(name: &str) -> Result<CString> {
-    use core::fmt::Write as _;
+    let name = printable(name)?;
 
-    /// A buffer for the name; what does not fit is cut off.
-    struct Buffer(KVec<u8>);
-
-    impl core::fmt::Write for Buffer {
-        fn write_str(&mut self, text: &str) -> core::fmt::Result {
-            self.0
-                .extend_from_slice(text.as_bytes(), GFP_KERNEL)
-                .map_err(|_| core::fmt::Error)
-        }
-    }
-
-    let mut buffer = Buffer(KVec::new());
-
-    write!(buffer, "{}", Printable(name)).map_err(|_| ENOMEM)?;
-    CString::try_from_fmt(fmt!(
-        "{}",
-        core::str::from_utf8(&buffer.0).unwrap_or_default()
-    ))
+    CString::try_from_fmt(fmt!("{}", core::str::from_utf8(&name).unwrap_or_default()))
 }

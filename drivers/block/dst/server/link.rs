@@ -31,7 +31,8 @@ use crate::{
 
 use super::{
     io::Mailbox,
-    listener::Listener, //
+    listener::Listener,
+    walls::Visit, //
 };
 
 /// Milliseconds between two looks at a fence that is waited for.
@@ -98,7 +99,7 @@ impl Cut {
             Self::Gone => "the export is being removed",
             Self::Denied => "not permitted any more",
             Self::Silent => "nothing heard for too long",
-            Self::Crowded => "too many clients that say nothing",
+            Self::Crowded => "others came while it said nothing",
         }
     }
 }
@@ -106,6 +107,7 @@ impl Cut {
 /// A connection as others see it.
 pub(super) struct Link {
     mailbox: Arc<Mailbox>,
+    visit: Visit,
     /// Where the client is.
     peer: Address,
     /// Where it has come in.
@@ -129,10 +131,12 @@ impl Link {
         mailbox: Arc<Mailbox>,
         peer: Address,
         listener: Arc<Listener>,
+        visit: Visit,
         now: u64,
     ) -> Result<Arc<Self>> {
         let link = Self {
             mailbox,
+            visit,
             peer,
             listener,
             cut: Atomic::new(0),
@@ -149,6 +153,11 @@ impl Link {
     /// Returns where its requests come back, and what wakes it.
     pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
+    }
+
+    /// Returns what the client takes from what there is for all.
+    pub(super) fn visit(&self) -> &Visit {
+        &self.visit
     }
 
     /// Returns where the client is.
@@ -172,9 +181,12 @@ impl Link {
         Cut::from_number(self.cut.load(Acquire))
     }
 
-    /// Notes where it stands.
+    /// Notes where it stands. Process context.
     pub(super) fn set_stage(&self, stage: Stage) {
         self.stage.store(stage as u32, Release);
+        if stage == Stage::Serving {
+            self.visit.welcomed();
+        }
     }
 
     /// Returns whether it stands at `stage`.

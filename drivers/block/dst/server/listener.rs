@@ -29,16 +29,22 @@ use crate::{
         Job,
         Pool,
         Work, //
-    }, //
+    },
+    proto::walls::Room, //
 };
 
 use super::{
     connection,
-    registry::Registry, //
+    registry::Registry,
+    walls::{
+        self,
+        Walls, //
+    }, //
 };
 
-/// Connections that the network may hold until they are accepted.
-const BACKLOG: u16 = 128;
+/// Connections that the network may hold until they are accepted. They are soon, however many clients
+/// come, and those who mean no good must not keep others from coming.
+const BACKLOG: u16 = 1024;
 
 /// Connections that are accepted in one go.
 const ACCEPT_BUDGET: usize = 16;
@@ -47,6 +53,7 @@ const ACCEPT_BUDGET: usize = 16;
 #[pin_data]
 pub(super) struct Listener {
     net: Namespace,
+    walls: Arc<Walls>,
     address: Address,
     job: Arc<Job>,
     /// Until it is closed.
@@ -63,10 +70,12 @@ impl Listener {
         address: &Address,
     ) -> Result<Arc<Self>> {
         let mut socket = Socket::listen(net, address, BACKLOG)?;
+        let walls = registry.walls(net)?;
         let job = Job::new(pool.clone())?;
         let listener = Arc::pin_init(
             pin_init!(Self {
                 net: net.clone(),
+                walls,
                 address: address.clone(),
                 job,
                 socket <- new_mutex!(None, "Listener::socket"),
@@ -123,7 +132,7 @@ impl Acceptor {
             Some(Err(_)) | None => return false,
         };
 
-        if let Err(error) = connection::begin(socket, &self.listener, &self.registry, &self.pool) {
+        if let Err(error) = self.begin(socket) {
             if self.registry.may_log() {
                 pr_warn!(
                     "a connection to {} was not accepted, error {}\n",
@@ -133,6 +142,30 @@ impl Acceptor {
             }
         }
         true
+    }
+
+    /// Begins to serve the client at the other end of `socket`, unless there is a wall in the way:
+    /// it has not said yet what it wants, so nothing could be told to it.
+    fn begin(&self, socket: Socket) -> Result {
+        let listener = &self.listener;
+        let (visit, room) = match listener.walls.come(walls::source(&socket)?) {
+            Ok(come) => come,
+            Err(wall) => {
+                if self.registry.may_log() {
+                    let peer = socket.peer()?;
+
+                    pr_notice!("{} at {}: {}\n", peer, listener.address, wall.text());
+                }
+                return Ok(());
+            }
+        };
+
+        match room {
+            Room::Enough => (),
+            Room::CrowdedSource => self.registry.crowd_out(&listener.net, Some(visit.source())),
+            Room::Crowded => self.registry.crowd_out(&listener.net, None),
+        }
+        connection::begin(socket, listener, visit, &self.registry, &self.pool)
     }
 }
 

@@ -29,7 +29,6 @@ mod hello;
 mod io;
 mod link;
 mod listener;
-mod log;
 mod memory;
 mod parting;
 mod receive;
@@ -38,6 +37,7 @@ mod removal;
 mod reply;
 mod serve;
 mod sessions;
+pub(crate) mod walls;
 
 use kernel::{
     prelude::*,
@@ -62,7 +62,8 @@ use crate::{
             Rule, //
         },
         secret::PublicKey,
-        suite::Suites, //
+        suite::Suites,
+        walls::Limits, //
     },
     wire::cipher::Ciphers, //
 };
@@ -81,6 +82,7 @@ use registry::{
     Watcher, //
 };
 pub(crate) use removal::Finished;
+use walls::WallsInfo;
 
 /// Milliseconds between two looks at all connections.
 const TICK: u32 = 100;
@@ -198,26 +200,26 @@ impl Server {
         export.disallow(prefixes, keys)
     }
 
-    /// Sets the keys with which the server shows who it is, for all handshakes from now on. Process
-    /// context; sleeps, and may load modules.
+    /// Sets the keys with which the server in `net` shows who it is, for all handshakes from now on.
+    /// Process context; sleeps, and may load modules.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if there is no memory.
-    pub(crate) fn set_keys(&self, keys: Arc<KeyPair>) -> Result {
+    /// `ENOMEM` if there is no memory, `ENONET` if the namespace comes to its end.
+    pub(crate) fn set_keys(&self, net: &Namespace, keys: Arc<KeyPair>) -> Result {
         let identity = Identity {
             keys,
             ciphers: Ciphers::load(Suites::ALL)?,
         };
 
-        self.registry.set_identity(Arc::new(identity, GFP_KERNEL)?);
-        Ok(())
+        self.registry
+            .set_identity(net, Arc::new(identity, GFP_KERNEL)?)
     }
 
-    /// Returns the key that clients have to be told, if there is one.
-    pub(crate) fn public_key(&self) -> Option<PublicKey> {
+    /// Returns the key that clients of the server in `net` have to be told, if there is one.
+    pub(crate) fn public_key(&self, net: &Namespace) -> Option<PublicKey> {
         self.registry
-            .identity()
+            .identity(net)
             .map(|identity| *identity.keys.public())
     }
 
@@ -299,6 +301,29 @@ impl Server {
 
         exports.retain(|export| export.net() == net);
         Ok(exports)
+    }
+
+    /// Tells about the walls of the server in `net`. Process context.
+    pub(crate) fn walls_info(&self, net: &Namespace) -> WallsInfo {
+        match self.registry.walls_if_any(net) {
+            Some(walls) => walls.info(),
+            None => WallsInfo::default(),
+        }
+    }
+
+    /// Has `change` change the limits of the server in `net`. Who has more than that keeps it. Process
+    /// context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory.
+    pub(crate) fn change_limits(
+        &self,
+        net: &Namespace,
+        change: impl FnOnce(&mut Limits),
+    ) -> Result {
+        self.registry.walls(net)?.change(change);
+        Ok(())
     }
 
     /// Returns the sessions of `export`.

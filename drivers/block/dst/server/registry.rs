@@ -24,13 +24,21 @@ use kernel::{
 use crate::{
     abstractions::{
         boot,
-        namespace::Namespace,
+        namespace::{
+            Namespace,
+            PerNamespace, //
+        },
         random::random_bytes,
         socket::Socket, //
     },
     crypto::keys::KeyPair,
+    log::{
+        Clock,
+        Limiter, //
+    },
     proto::{
         handshake::keys::SessionKeys,
+        sources::Source,
         suite::{
             Suite,
             Suites, //
@@ -52,15 +60,9 @@ use super::{
         Stage, //
     },
     listener::Listener,
-    log::{
-        Clock,
-        Limiter, //
-    },
-    parting::Parting, //
+    parting::Parting,
+    walls::Walls, //
 };
-
-/// Clients of one listener that have not introduced themselves yet.
-const MAX_GREETING: usize = 64;
 
 /// Milliseconds after which it is tried again to leave the mark of a loss.
 const MARK_RETRY_MS: i64 = 100;
@@ -120,7 +122,7 @@ pub(super) struct Registry {
     limiter: Limiter,
     /// What shows clients with keys that this is the right server.
     #[pin]
-    identity: Mutex<Option<Arc<Identity>>>,
+    identities: PerNamespace<Identity>,
     #[pin]
     exports: Mutex<KVec<Arc<Export>>>,
     /// All connections, the oldest first.
@@ -132,6 +134,8 @@ pub(super) struct Registry {
     /// Sockets of connections that are gone.
     #[pin]
     parting: Parting,
+    #[pin]
+    walls: PerNamespace<Walls>,
     watcher: Option<Arc<dyn Watcher>>,
 }
 
@@ -155,11 +159,12 @@ impl Registry {
                 losses: Atomic::new(0),
                 clock: Clock::new(),
                 limiter <- Limiter::new(),
-                identity <- new_mutex!(None, "Registry::identity"),
+                identities <- PerNamespace::new(),
                 exports <- new_mutex!(KVec::new(), "Registry::exports"),
                 links <- new_mutex!(KVec::new(), "Registry::links"),
                 gone <- new_condvar!("Registry::gone"),
                 parting <- Parting::new(),
+                walls <- PerNamespace::new(),
                 watcher,
             }),
             GFP_KERNEL,
@@ -181,16 +186,18 @@ impl Registry {
         }
     }
 
-    /// Returns what connections are sealed with, if there is something.
-    pub(super) fn identity(&self) -> Option<Arc<Identity>> {
-        self.identity.lock().clone()
+    /// Returns what connections in `net` are sealed with, if there is something.
+    pub(super) fn identity(&self, net: &Namespace) -> Option<Arc<Identity>> {
+        self.identities.get(net)
     }
 
-    /// Sets what connections are sealed with from now on.
-    pub(super) fn set_identity(&self, identity: Arc<Identity>) {
-        let old = self.identity.lock().replace(identity);
-
-        drop(old);
+    /// Sets what connections in `net` are sealed with from now on. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory, `ENONET` if the namespace comes to its end.
+    pub(super) fn set_identity(&self, net: &Namespace, identity: Arc<Identity>) -> Result {
+        self.identities.set(net, identity)
     }
 
     /// Returns what connections of the session `id` can join with that come in at `listener`, and
@@ -200,13 +207,15 @@ impl Registry {
         id: SessionId,
         listener: &Arc<Listener>,
     ) -> Option<(Arc<Export>, SessionKeys)> {
-        let (export, keys) = self.exports.lock().iter().find_map(|export| {
-            let keys = export.inner.lock().sessions.keys(id)?;
+        self.exports
+            .lock()
+            .iter()
+            .filter(|export| export.net() == listener.net() && export.listens_at(listener))
+            .find_map(|export| {
+                let keys = export.inner.lock().sessions.keys(id)?;
 
-            Some((export.clone(), keys))
-        })?;
-
-        export.listens_at(listener).then_some((export, keys))
+                Some((export.clone(), keys))
+            })
     }
 
     /// Returns whether a line may be written to the log.
@@ -288,25 +297,44 @@ impl Registry {
         Ok(all)
     }
 
-    /// Adds a connection. If too many clients of its listener have not introduced themselves, the
-    /// one that has waited longest is cut off.
+    /// Adds a connection.
     pub(super) fn join(&self, link: &Arc<Link>) -> Result {
-        let mut links = self.links.lock();
-        let silent = |known: &&Arc<Link>| {
-            known.is_at(Stage::Greeting) && Arc::ptr_eq(known.listener(), link.listener())
-        };
-
-        if links.iter().filter(silent).count() >= MAX_GREETING {
-            if let Some(oldest) = links.iter().find(silent) {
-                oldest.cut(Cut::Crowded);
-            }
-        }
-        links.push(link.clone(), GFP_KERNEL)?;
+        self.links.lock().push(link.clone(), GFP_KERNEL)?;
         Ok(())
     }
 
-    /// Cuts all connections in `net`, and breaks those that are only waited for to be closed. Process
-    /// context.
+    /// Cuts off the client in `net`, from `source` if there is one, that has waited longest without
+    /// having introduced itself.
+    pub(super) fn crowd_out(&self, net: &Namespace, source: Option<Source>) {
+        let links = self.links.lock();
+        let silent = |link: &&Arc<Link>| {
+            link.is_at(Stage::Greeting)
+                && link.is_cut().is_none()
+                && link.listener().net() == net
+                && source.is_none_or(|source| link.visit().source() == source)
+        };
+
+        if let Some(oldest) = links.iter().find(silent) {
+            oldest.cut(Cut::Crowded);
+        }
+    }
+
+    /// Returns the walls of `net`. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory.
+    pub(super) fn walls(&self, net: &Namespace) -> Result<Arc<Walls>> {
+        self.walls.get_or(net, Walls::new)
+    }
+
+    /// Returns the walls of `net` if somebody has needed them. Process context.
+    pub(super) fn walls_if_any(&self, net: &Namespace) -> Option<Arc<Walls>> {
+        self.walls.get(net)
+    }
+
+    /// Cuts all connections in `net`, breaks those that are only waited for to be closed, and forgets
+    /// what else there is for it. Process context.
     pub(super) fn cut(&self, net: &Namespace) {
         for link in self.links.lock().iter() {
             if link.listener().net() == net {
@@ -314,11 +342,14 @@ impl Registry {
             }
         }
         self.parting.clear(net);
+        self.walls.remove(net);
+        self.identities.remove(net);
     }
 
     /// Forgets a connection.
     pub(super) fn leave(&self, link: &Arc<Link>) {
         self.links.lock().retain(|known| !Arc::ptr_eq(known, link));
+        link.visit().over();
         self.gone.notify_all();
     }
 

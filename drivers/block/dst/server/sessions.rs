@@ -21,6 +21,7 @@ use crate::proto::{
     hello::Hello,
     negotiate::MAX_CONNECTIONS,
     secret::PublicKey,
+    status::Status,
     units::{
         Epoch,
         Generation,
@@ -36,11 +37,13 @@ use super::{
     },
     counters::Counters,
     export::Export,
+    hello::Denial,
     link::{
         Cut,
         Link,
         Stage, //
-    }, //
+    },
+    walls::Share, //
 };
 
 /// Sessions that an export may have.
@@ -79,6 +82,8 @@ pub(super) struct Session {
     /// What further connections can join with.
     common: Option<SessionKeys>,
     members: KVec<Member>,
+    /// It is one of those that its client may have.
+    _share: Share,
 }
 
 impl Session {
@@ -89,6 +94,7 @@ impl Session {
         key: Option<PublicKey>,
         client: CString,
         window: u32,
+        share: Share,
         now: u64,
     ) -> Result<Self> {
         Ok(Self {
@@ -103,6 +109,7 @@ impl Session {
             counters: Arc::new(Counters::default(), GFP_KERNEL)?,
             common: None,
             members: KVec::new(),
+            _share: share,
         })
     }
 
@@ -131,18 +138,22 @@ impl Session {
     }
 
     /// Makes the connection `number` a member, records its stamp and cuts what is older.
-    fn join(&mut self, link: &Arc<Link>, number: u16, stamp: Stamp) -> Result {
+    fn join(&mut self, link: &Arc<Link>, number: u16, stamp: Stamp) -> Result<(), Denial> {
         if self.members.len() >= MAX_MEMBERS {
-            return Err(EMFILE);
+            return Err(Denial::new(
+                Status::Resource,
+                "too many connections of this session",
+            ));
         }
-        self.members.push(
-            Member {
-                link: link.clone(),
-                number,
-                stamp,
-            },
-            GFP_KERNEL,
-        )?;
+        self.members
+            .reserve(1, GFP_KERNEL)
+            .map_err(|_| Status::Resource)?;
+        // There is room for it.
+        let _ = self.members.push_within_capacity(Member {
+            link: link.clone(),
+            number,
+            stamp,
+        });
 
         if stamp.epoch > self.epoch {
             self.epoch = stamp.epoch;
@@ -151,6 +162,12 @@ impl Session {
         if let Some(generation) = self.generations.get_mut(usize::from(number)) {
             *generation = stamp.generation;
         }
+        self.cut_older(number, stamp);
+        Ok(())
+    }
+
+    /// Cuts what is older than the connection `number` of `stamp`.
+    fn cut_older(&self, number: u16, stamp: Stamp) {
         for member in &self.members {
             let older = member.stamp.epoch < stamp.epoch;
             let earlier = member.number == number && member.stamp.generation < stamp.generation;
@@ -159,7 +176,6 @@ impl Session {
                 member.link.cut(Cut::Superseded);
             }
         }
-        Ok(())
     }
 
     /// Returns the key that it began with, if any.
@@ -301,13 +317,14 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// `EMFILE` if there are too many sessions or members, `ENOMEM` if there is no memory.
+    /// What the client is to be told if there are too many sessions or members, or there is no
+    /// memory, and what `new` returns.
     pub(super) fn join(
         &mut self,
         hello: &Hello<'_>,
         link: &Arc<Link>,
-        new: impl FnOnce() -> Result<Session>,
-    ) -> Result<Arc<Counters>> {
+        new: impl FnOnce() -> Result<Session, Denial>,
+    ) -> Result<Arc<Counters>, Denial> {
         if let Some(session) = self
             .0
             .iter_mut()
@@ -317,15 +334,27 @@ impl Sessions {
             return Ok(session.counters.clone());
         }
         if self.0.len() >= MAX_SESSIONS {
-            return Err(EMFILE);
+            return Err(Denial::new(
+                Status::Resource,
+                "too many sessions of this export",
+            ));
         }
 
         let mut session = new()?;
         let counters = session.counters.clone();
 
         session.join(link, hello.connection, hello.stamp)?;
-        self.0.push(session, GFP_KERNEL)?;
+        self.0
+            .push(session, GFP_KERNEL)
+            .map_err(|_| Status::Resource)?;
         Ok(counters)
+    }
+
+    /// Cuts what the client that said `hello` has given up by coming back, though it does not get in.
+    pub(super) fn supersede(&self, hello: &Hello<'_>) {
+        if let Some(session) = self.get(hello.session) {
+            session.cut_older(hello.connection, hello.stamp);
+        }
     }
 
     /// Ends the membership of `link`, which has no requests and accepts no more, and wakes those

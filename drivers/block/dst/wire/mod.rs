@@ -14,4 +14,5 @@ pub(crate) mod seal;
 pub(crate) mod staging;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
+pub(crate) mod text;
 pub(crate) mod turnstile;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Commands for keys, and for what all exports have in common.
+//! Commands for keys.
 
 use crate::input::key;
 use clap::{
@@ -32,19 +32,6 @@ pub enum KeyCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-}
-
-/// What to do with what all exports have in common.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ServerCommand {
-    /// Set the key of this machine's server
-    Set {
-        /// File of the secret key; clients need its public key, see dstctl key public
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-    },
-    /// Show the public key that clients need
-    Show,
 }
 
 /// A cipher.

@@ -4,6 +4,7 @@
 
 mod export;
 mod key;
+mod server;
 mod storage;
 
 pub use export::{
@@ -16,9 +17,12 @@ pub use export::{
 pub use key::{
     ChangedKeys,
     KeyCommand,
-    ServerCommand,
     StorageKeys,
     Suite, //
+};
+pub use server::{
+    ServerCommand,
+    ServerSet, //
 };
 pub use storage::{
     StorageAdd,
@@ -100,7 +104,7 @@ pub enum Command {
     /// Export block devices of this machine
     #[command(subcommand)]
     Export(ExportCommand),
-    /// Show or change what all exports of this machine have in common
+    /// Show or change what all exports have in common
     #[command(subcommand)]
     Server(ServerCommand),
     /// Make keys

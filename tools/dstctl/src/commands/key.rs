@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keys, and what all exports have in common.
+//! Keys.
 
-use super::explain::explain;
-use super::handed::Handed;
 use super::Context;
-use crate::cli::{
-    KeyCommand,
-    ServerCommand, //
-};
+use crate::cli::KeyCommand;
 use crate::failure::Result;
 use crate::input::secret::Secret;
-use crate::netlink::Attributes;
-use crate::objects::Server;
 use crate::output;
-use crate::uapi::{
-    command,
-    server as attr, //
-};
 use std::path::Path;
 
 /// Runs a command for keys.
@@ -56,48 +45,6 @@ pub(super) fn run(command: &KeyCommand, context: &mut Context<'_>) -> Result<()>
             }
         }
     }
-}
-
-/// Runs a command for what all exports have in common.
-pub(super) fn server(command: &ServerCommand, context: &mut Context<'_>) -> Result<()> {
-    if let ServerCommand::Set { key } = command {
-        let mut attributes = Attributes::new();
-        let mut handed = Handed::default();
-
-        handed.put(&mut attributes, attr::KEY_FD, key, context.err)?;
-        context
-            .kernel
-            .request(command::SERVER_SET, &attributes)
-            .map_err(|error| explain("cannot change the server", error, |_, _| None))?;
-        drop(handed);
-    }
-
-    let server = get(context)?;
-
-    if context.json {
-        return output::json(context.out, &server);
-    }
-    match server.public_key {
-        Some(key) => writeln!(context.out, "public key: {key}")?,
-        None => writeln!(
-            context.out,
-            "public key: none; without one nobody gets to exports with keys. To set one:\n  \
-             dstctl key generate --out FILE\n  \
-             dstctl server set --key FILE"
-        )?,
-    }
-    Ok(())
-}
-
-/// Asks for the server.
-pub(super) fn get(context: &mut Context<'_>) -> Result<Server> {
-    let refused = |error| explain("cannot show the server", error, |_, _| None);
-    let replies = context
-        .kernel
-        .request(command::SERVER_GET, &Attributes::new())
-        .map_err(refused)?;
-
-    Server::parse(replies.first().map_or(&[], Vec::as_slice)).map_err(|error| refused(error.into()))
 }
 
 /// Prints a secret that was made just now, for programs as the member `name` of an object.

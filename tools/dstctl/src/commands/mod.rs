@@ -14,6 +14,7 @@ mod handed;
 mod hints;
 mod key;
 mod pool;
+mod server;
 mod session;
 mod sockets;
 mod storage;
@@ -59,9 +60,9 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Result<()> {
         Command::List => storage::list(context),
         Command::Show { name } => storage::show(name, context),
         Command::Export(command) => export::run(command, context),
-        Command::Server(command) => key::server(command, context),
         Command::Key(command) => key::run(command, context),
         Command::Sessions { export } => session::list(export.as_deref(), context),
+        Command::Server(command) => server::run(command, context),
         Command::Pool(command) => pool::run(*command, context),
         Command::Events => events::follow(context),
         Command::Version => version::show(context),

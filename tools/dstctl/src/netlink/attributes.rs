@@ -2,6 +2,7 @@
 
 //! Attributes, written and read.
 
+use dst_proto::attribute::is_harmless;
 use netlink_packet_core::{
     DefaultNla,
     Emitable,
@@ -100,7 +101,7 @@ impl<'a> Attribute<'a> {
 
         String::from_utf8_lossy(text)
             .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .map(|c| if is_harmless(c) { c } else { '\u{fffd}' })
             .collect()
     }
 
@@ -271,9 +272,9 @@ mod tests {
     fn texts_cannot_steer_the_terminal() {
         let attribute = Attribute {
             kind: 1,
-            value: b"a\x1b[2Jb\xff\0rest",
+            value: b"a\x1b[2Jb\xff\xe2\x80\xae\0rest",
         };
 
-        assert_eq!(attribute.string(), "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(attribute.string(), "a\u{fffd}[2Jb\u{fffd}\u{fffd}");
     }
 }

@@ -26,6 +26,9 @@ pub use numbers::{
     Writers, //
 };
 pub use pool::Pool;
-pub use server::Server;
+pub use server::{
+    Server,
+    Walls, //
+};
 pub use session::Session;
 pub use storage::Storage;

@@ -119,6 +119,11 @@ struct queue_limits dstblk_helper_queue_limits_start_update(struct request_queue
 	return queue_limits_start_update(q);
 }
 
+unsigned long dstblk_helper_totalram_pages(void)
+{
+	return totalram_pages();
+}
+
 struct page *dstblk_helper_alloc_page(gfp_t gfp)
 {
 	return alloc_page(gfp);

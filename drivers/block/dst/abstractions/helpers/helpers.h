@@ -41,6 +41,7 @@ bool dstblk_helper_bdev_is_zoned(struct block_device *bdev);
 unsigned int dstblk_helper_bdev_max_segments(struct block_device *bdev);
 unsigned int dstblk_bdev_max_sectors(struct block_device *bdev);
 struct queue_limits dstblk_helper_queue_limits_start_update(struct request_queue *q);
+unsigned long dstblk_helper_totalram_pages(void);
 struct page *dstblk_helper_alloc_page(gfp_t gfp);
 void dstblk_helper_get_page(struct page *page);
 void dstblk_helper_put_page(struct page *page);
@@ -96,6 +97,7 @@ void dstblk_sk_want_space(struct socket *sock);
 bool dstblk_sk_is_drained(const struct sock *sk);
 void dstblk_sk_abort(struct socket *sock);
 bool dstblk_sk_is_settled(const struct sock *sk);
+bool dstblk_sk_peer_user(struct sock *sk, u32 *user);
 int dstblk_helper_sk_wmem_alloc_get(struct sock *sk);
 
 /* netlink.c */

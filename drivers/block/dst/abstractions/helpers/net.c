@@ -5,8 +5,10 @@
  * struct sock stays opaque in Rust: what has to reach into it does so here.
  */
 
+#include <linux/cred.h>
 #include <linux/fs_struct.h>
 #include <linux/rcupdate.h>
+#include <linux/user_namespace.h>
 #include <net/inet_sock.h>
 #include <net/tcp.h>
 
@@ -198,6 +200,20 @@ bool dstblk_sk_is_settled(const struct sock *sk)
 	const int settled = TCPF_CLOSE | TCPF_LISTEN | TCPF_FIN_WAIT2 | TCPF_TIME_WAIT;
 
 	return !sk_is_tcp(sk) || ((1 << READ_ONCE(sk->sk_state)) & settled);
+}
+
+/* The user who connected the other end of a UNIX-domain socket, for all the machine. */
+bool dstblk_sk_peer_user(struct sock *sk, u32 *user)
+{
+	bool known = false;
+
+	spin_lock(&sk->sk_peer_lock);
+	if (sk->sk_peer_cred) {
+		*user = from_kuid_munged(&init_user_ns, sk->sk_peer_cred->euid);
+		known = true;
+	}
+	spin_unlock(&sk->sk_peer_lock);
+	return known;
 }
 
 int dstblk_helper_sk_wmem_alloc_get(struct sock *sk)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The server's clock, and what keeps clients from filling the log.
+//! A clock, and what keeps the other side from filling the log.
 
 use kernel::{
     new_mutex,
@@ -18,24 +18,24 @@ const BURST: u64 = 10;
 /// Milliseconds after which there may be another one.
 const INTERVAL: u64 = 500;
 
-/// Milliseconds since the server began to exist.
-pub(super) struct Clock(Instant<Monotonic>);
+/// Milliseconds since whatever has it began to exist.
+pub(crate) struct Clock(Instant<Monotonic>);
 
 impl Clock {
     /// Starts a clock.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Instant::now())
     }
 
     /// Returns the time.
-    pub(super) fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.0.elapsed().as_millis().unsigned_abs()
     }
 }
 
 /// Decides which lines are written to the log.
 #[pin_data]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     #[pin]
     bucket: Mutex<Bucket>,
 }
@@ -50,7 +50,7 @@ struct Bucket {
 
 impl Limiter {
     /// Returns one that lets the first lines pass.
-    pub(super) fn new() -> impl PinInit<Self> {
+    pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             bucket <- new_mutex!(
                 Bucket {
@@ -63,7 +63,7 @@ impl Limiter {
     }
 
     /// Returns whether a line may be written at the time `now`. Process context.
-    pub(super) fn allows(&self, now: u64) -> bool {
+    pub(crate) fn allows(&self, now: u64) -> bool {
         let mut bucket = self.bucket.lock();
         let lines = now.saturating_sub(bucket.filled) / INTERVAL;
 
