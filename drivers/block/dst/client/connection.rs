@@ -354,7 +354,9 @@ impl Connection {
     pub(super) fn forged(&self) {
         if !self.is_over() {
             self.storage.counters.seal_error();
-            pr_warn!("{}: {}\n", self.storage.name(), NOT_AUTHENTIC);
+            if self.storage.may_log() {
+                pr_warn!("{}: {}\n", self.storage.name(), NOT_AUTHENTIC);
+            }
         }
         self.over(Cause::Damaged);
     }

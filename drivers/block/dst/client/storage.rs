@@ -440,7 +440,9 @@ impl Storage {
                 false => ("writable", "writes are possible again"),
             };
 
-            pr_info!("{}: the export became {}: {}\n", self.name(), level, what);
+            if self.may_log() {
+                pr_info!("{}: the export became {}: {}\n", self.name(), level, what);
+            }
             self.observer.storage(self, StorageEvent::State);
         }
     }
