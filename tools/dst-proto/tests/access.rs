@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use dst_proto::access::{
     address,
+    is_barrier,
     rights,
     Peer,
     Prefix,
@@ -152,7 +153,71 @@ fn addresses_are_four_or_sixteen_bytes() {
     }
 }
 
+#[test]
+fn a_rule_that_gives_less_than_those_around_it_is_a_barrier() {
+    let rule = |prefix: &str, rights| Rule {
+        prefix: prefix.parse().expect("a prefix"),
+        rights,
+    };
+    let around = [
+        rule("10.0.0.0/8", Rights::ReadWrite),
+        rule("10.1.0.0/16", Rights::ReadOnly),
+        rule("10.1.2.0/28", Rights::ReadWrite),
+        rule("::/0", Rights::ReadWrite),
+    ];
+
+    for (prefix, rights, is) in [
+        ("10.2.0.0/16", Rights::ReadOnly, true),
+        ("10.2.0.0/16", Rights::ReadWrite, false),
+        ("10.1.2.0/24", Rights::ReadOnly, false),
+        ("10.1.2.0/24", Rights::None, true),
+        ("10.1.2.1/32", Rights::ReadOnly, true),
+        ("11.0.0.0/8", Rights::None, false),
+        ("0.0.0.0/0", Rights::None, false),
+        ("fd00::/8", Rights::ReadOnly, true),
+    ] {
+        assert_eq!(is_barrier(&rule(prefix, rights), &around), is, "{prefix}");
+    }
+}
+
+/// Rules for few addresses, so that they get in each other's way.
+fn some_rules() -> impl Strategy<Value = Vec<Rule>> {
+    let rights = prop_oneof![
+        Just(Rights::None),
+        Just(Rights::ReadOnly),
+        Just(Rights::ReadWrite)
+    ];
+    let rule = (0_u8..8, 29_u8..=32, rights).prop_map(|(host, len, rights)| {
+        let host = host & u8::MAX.checked_shl(32 - u32::from(len)).unwrap_or(0);
+
+        Rule {
+            prefix: Prefix::new(IpAddr::from([10, 0, 0, host]), len).expect("no host bits"),
+            rights,
+        }
+    });
+
+    proptest::collection::vec(rule, 1..8)
+}
+
 proptest! {
+    #[test]
+    fn without_what_is_no_barrier_nobody_may_do_more(rules in some_rules(), which in 0_usize..8) {
+        let gone = rules.get(which % rules.len()).expect("one of them");
+        let left: Vec<Rule> =
+            rules.iter().copied().filter(|rule| rule.prefix != gone.prefix).collect();
+        let removed = || rules.iter().filter(|rule| rule.prefix == gone.prefix);
+
+        // The last one is never removed.
+        prop_assume!(!left.is_empty());
+        if !removed().any(|rule| is_barrier(rule, &left)) {
+            for host in 0..8 {
+                let peer = Peer::Ip(IpAddr::from([10, 0, 0, host]));
+
+                prop_assert!(rights(peer, &left) <= rights(peer, &rules), "{host}");
+            }
+        }
+    }
+
     #[test]
     fn prefixes_never_panic(text in "[0-9a-f.:/+-]{0,24}|\\PC{0,20}") {
         let _ = text.parse::<Prefix>();

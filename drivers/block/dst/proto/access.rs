@@ -173,6 +173,17 @@ pub fn rights(peer: Peer, rules: &[Rule]) -> Rights {
         .map_or(Rights::None, |rule| rule.rights)
 }
 
+/// Whether clients may do more without `rule`, because one of those that are `left` is for all that
+/// it is for and gives more.
+pub fn is_barrier(rule: &Rule, left: &[Rule]) -> bool {
+    left.iter()
+        .filter(|other| {
+            other.prefix.len <= rule.prefix.len && other.prefix.contains(rule.prefix.address)
+        })
+        .max_by_key(|other| (other.prefix.len, core::cmp::Reverse(other.rights)))
+        .is_some_and(|other| other.rights > rule.rights)
+}
+
 /// The address that these bytes stand for, in network order; an IPv4 address has four, an IPv6
 /// address 16 of them.
 pub fn address(bytes: &[u8]) -> Option<IpAddr> {

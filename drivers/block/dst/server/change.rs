@@ -108,14 +108,19 @@ impl Export {
         self.change_door(|door| door.allow(rules, keys))
     }
 
-    /// Does not let clients in any more by the rules of these prefixes, or by these keys. Process
-    /// context; sleeps.
+    /// Does not let clients in any more by the rules of these prefixes, or by these keys, which lets
+    /// some do more only if `may_widen`. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// A refusal that says what is wrong; nothing was changed then.
-    pub(super) fn disallow(&self, prefixes: &[Prefix], keys: &[PublicKey]) -> Verdict {
-        self.change_door(|door| door.disallow(prefixes, keys))
+    pub(super) fn disallow(
+        &self,
+        prefixes: &[Prefix],
+        keys: &[PublicKey],
+        may_widen: bool,
+    ) -> Verdict {
+        self.change_door(|door| door.disallow(prefixes, keys, may_widen))
     }
 
     /// Puts what `change` makes of it in place of the door.

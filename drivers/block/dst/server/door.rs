@@ -172,13 +172,19 @@ impl Door {
     }
 
     /// Returns the door without the rules of these prefixes and without these keys. It is never one
-    /// that lets in more clients than before.
+    /// that lets in more clients than before, and one through which some may do more only if
+    /// `may_widen`.
     ///
     /// # Errors
     ///
     /// A refusal if one of them is not there, if no rule for addresses would be left, because then
-    /// other ones would be let in, or if there is no memory.
-    pub(super) fn disallow(&self, prefixes: &[Prefix], keys: &[PublicKey]) -> Verdict<Self> {
+    /// other ones would be let in, if clients may do more without a rule, or if there is no memory.
+    pub(super) fn disallow(
+        &self,
+        prefixes: &[Prefix],
+        keys: &[PublicKey],
+        may_widen: bool,
+    ) -> Verdict<Self> {
         let mut door = Self {
             rules: self.copy_rules()?,
             keys: self.copy_keys()?,
@@ -200,6 +206,18 @@ impl Door {
             return Err(Refusal::new(
                 EINVAL,
                 fmt!("The last rule would let others in: allow other addresses, or use no-rules"),
+            ));
+        }
+        let is_barrier =
+            |rule: &&Rule| prefixes.contains(&rule.prefix) && access::is_barrier(rule, &door.rules);
+
+        if let Some(rule) = self.rules.iter().find(is_barrier).filter(|_| !may_widen) {
+            return Err(Refusal::new(
+                EPERM,
+                format_args!(
+                    "It takes CAP_SYS_ADMIN to remove {}: clients may do more without it",
+                    rule.prefix
+                ),
             ));
         }
         for key in keys {

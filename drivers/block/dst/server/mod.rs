@@ -185,8 +185,8 @@ impl Server {
         export.allow(rules, keys)
     }
 
-    /// Does not let clients into `export` any more by the rules of these prefixes, or by these keys.
-    /// Process context; sleeps.
+    /// Does not let clients into `export` any more by the rules of these prefixes, or by these keys,
+    /// which lets some do more only if `may_widen`. Process context; sleeps.
     ///
     /// # Errors
     ///
@@ -196,8 +196,9 @@ impl Server {
         export: &Export,
         prefixes: &[Prefix],
         keys: &[PublicKey],
+        may_widen: bool,
     ) -> Verdict {
-        export.disallow(prefixes, keys)
+        export.disallow(prefixes, keys, may_widen)
     }
 
     /// Sets the keys with which the server in `net` shows who it is, for all handshakes from now on.

@@ -98,8 +98,11 @@ pub(super) fn server_key(kernel: &mut dyn Kernel) -> String {
     match Server::parse(replies.first().map_or(&[], Vec::as_slice)) {
         Ok(Server {
             public_key: Some(key),
+            ..
         }) => format!("The key of this server, for --server-key of clients:\n  {key}\n"),
-        Ok(Server { public_key: None }) => {
+        Ok(Server {
+            public_key: None, ..
+        }) => {
             "This server has no key yet, so nobody gets in. To set one:\n  \
              dstctl server set --key FILE\n"
                 .into()

@@ -25,6 +25,7 @@ use crate::{
         genetlink::{
             Answer,
             Dump,
+            Power,
             Request, //
         },
         netlink::{
@@ -126,6 +127,7 @@ pub(super) fn disallow(control: &Control, request: &Request) -> Verdict {
             &export,
             &values::prefixes(request, uapi::DST_A_EXPORT_ALLOW)?,
             &keys::names(request)?,
+            request.has(Power::SystemAdministration),
         )
     })
 }
