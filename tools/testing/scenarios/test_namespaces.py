@@ -9,6 +9,7 @@ from lab import fio
 from lab.dst import PORT, TOOL
 from lab.machine import Machine
 from lab.space import Space, join
+from scenarios.test_keys import Key
 
 DISK = 64 << 20
 
@@ -125,6 +126,35 @@ def test_nobody_reaches_over(server: Machine, spaces: tuple[Space, Space]) -> No
     leave(red, blue)
 
 
+def test_each_has_a_key_of_its_own(server: Machine, spaces: tuple[Space, Space]) -> None:
+    """Who pins the key of one server does not get to another one, in whichever namespace."""
+    red, blue = spaces
+    one, two, mine = Key(server), Key(server), Key(server)
+    red.ctl("server", "set", "--key", one.path)
+    blue.ctl("server", "set", "--key", two.path)
+    assert red.json("server", "show")["public_key"] == one.public
+    assert blue.json("server", "show")["public_key"] == two.public
+    assert server.dst.json("server", "show")["public_key"] is None
+    red.ctl(
+        *("export", "add", "disk", disk(server, "a"), "--listen", f"0.0.0.0:{PORT}"),
+        *("--allow-key", f"{mine.public}:rw"),
+    )
+    for wrong in (two, mine):
+        refused = blue.ctl(
+            *("add", "disk", "10.99.0.1", "--key", mine.path, "--server-key", wrong.public),
+            check=False,
+        )
+        assert refused.rc != 0, refused
+        assert blue.names() == []
+    device = blue.attach("disk", "10.99.0.1", "--key", mine.path, "--server-key", one.public)
+    server.call("blockio.write", path=device, sector=0, count=8, seed=1)
+    leave(red, blue)
+    # A namespace that has the name next does not have the key.
+    again = Space(server, "red")
+    assert again.json("server", "show")["public_key"] is None
+    leave(again)
+
+
 def test_events_are_heard_where_they_belong(server: Machine, spaces: tuple[Space, Space]) -> None:
     red, blue = spaces
     paths = {}
@@ -185,9 +215,7 @@ def test_a_namespace_ends_under_a_file_system(
     assert server.dst.json("list") == []
 
 
-def test_a_namespace_ends_under_its_clients(
-    server: Machine, spaces: tuple[Space, Space]
-) -> None:
+def test_a_namespace_ends_under_its_clients(server: Machine, spaces: tuple[Space, Space]) -> None:
     """The server's end: clients wait, and go on when there is a server again."""
     red, blue = spaces
     a = disk(server, "a")
@@ -221,9 +249,7 @@ def test_a_sick_disk_does_not_keep_a_namespace(
     red.export("disk", "/dev/mapper/sick")
     device = blue.attach("disk", "10.99.0.1")
     server.run("dmsetup", "suspend", "--noflush", "--nolockfs", "sick")
-    job = server.spawn(
-        *("dd", "if=/dev/zero", f"of={device}", "bs=64k", "count=4", "oflag=direct")
-    )
+    job = server.spawn(*("dd", "if=/dev/zero", f"of={device}", "bs=64k", "count=4", "oflag=direct"))
     server.wait("spaces.has_in_flight", 10, name="red", disk="disk")
     leave(red, Space(server, "third"))
     assert server.call("spaces.is_free", path="/dev/mapper/sick") is False
@@ -264,7 +290,10 @@ def test_root_of_a_container_has_no_power_over_the_machine(server: Machine) -> N
     # It sees nothing of the machine, and may look at what it has itself.
     assert json.loads(server.run(*USER, TOOL, "--json", "export", "list").out) == []
     # Without a namespace of its own it is nobody in that of the machine.
-    for words in (("export", "del", "disk", "--force"), ("export", "set", "disk", "--window", "64")):
+    for words in (
+        ("export", "del", "disk", "--force"),
+        ("export", "set", "disk", "--window", "64"),
+    ):
         refused = server.run("unshare", "--user", "--map-root-user", TOOL, *words, check=False)
         assert refused.rc == 5, refused
     assert server.dst.show_export("disk")["device"] == a
@@ -281,20 +310,39 @@ def test_root_of_a_container_has_what_it_was_given(server: Machine) -> None:
     server.run(
         *inside,
         *(TOOL, "export", "add", "disk", a, "--listen", f"0.0.0.0:{PORT}"),
-        *("--allow", "127.0.0.1/32:ro"),
+        *("--allow", "127.0.0.1/32:ro", "--allow", "127.0.0.0/8:rw", "--allow", "10.0.0.0/8:rw"),
     )
     server.run(*inside, TOOL, "add", "disk", "127.0.0.1", "--read-only")
+    key, other = Key(server), Key(server)
+    server.run(
+        *inside,
+        *(TOOL, "export", "add", "keyed", disk(server, "k"), "--listen", "0.0.0.0:7771"),
+        *("--allow-key", f"{key.public}:rw", "--allow-key", f"{other.public}:rw"),
+    )
     for words in (
         ("export", "set", "disk", "--allow", "127.0.0.0/8:rw"),
+        ("export", "set", "disk", "--no-rules"),
         ("export", "set", "disk", "--shared-writers"),
         ("export", "set", "disk", "--listen", "unix:/run/dst"),
+        ("export", "set", "keyed", "--no-keys"),
+        ("export", "allow", "disk", "--from", "127.0.0.2/32:rw"),
+        ("export", "allow", "keyed", "--key", f"{Key(server).public}:rw"),
+        # Without it, this address may write.
+        ("export", "disallow", "disk", "--from", "127.0.0.1/32"),
         ("set", "disk", "--server", "unix:/run/dst"),
+        ("set", "disk", "--key", key.path, "--server-key", other.public),
         ("migrate", "disk", "unix:/run/dst"),
+        ("migrate", "disk", "127.0.0.1", "--key", key.path, "--server-key", other.public),
+        ("server", "set", "--sessions", "5"),
     ):
         refused = server.run(*as_root, TOOL, *words, check=False)
         assert refused.rc == 5 and "CAP_SYS_ADMIN" in refused.err, refused
     for words in (
         ("export", "set", "disk", "--window", "64"),
+        ("export", "disallow", "disk", "--from", "10.0.0.0/8"),
+        ("export", "disallow", "keyed", "--key", other.public),
+        ("server", "set", "--key", key.path),
+        ("export", "del", "keyed"),
         ("set", "disk", "--fail-after", "1s"),
         ("del", "disk"),
         ("export", "del", "disk"),

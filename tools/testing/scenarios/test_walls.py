@@ -5,14 +5,17 @@ import errno
 import json
 import re
 import secrets
+import time
 
 import pytest
 
 from lab import wire
 from lab.dst import PORT
+from lab.keyed import Keyed
 from lab.machine import Machine
 from lab.peer import Client, Refused
 from lab.rpc import RemoteError
+from lab.sealed import Binding
 from lab.space import Space
 from lab.wire import Frame, Hello, Opcode, Status
 
@@ -66,7 +69,10 @@ def is_shut_out(server: Machine, host: str = "127.0.0.1") -> bool:
         return error.errno == errno.ECONNRESET
 
 
-@pytest.mark.slow
+@pytest.mark.slow("what is measured is how much an honest client gets")
+@pytest.mark.attack(
+    "ten thousand connections that say nothing", "an honest client keeps its throughput"
+)
 def test_an_honest_client_in_a_crowd(disk: str, server: Machine, client: Machine) -> None:
     """Ten thousand connections that say nothing, from a few addresses."""
     mob = Space(server, "mob")
@@ -105,9 +111,7 @@ def test_an_honest_client_in_a_crowd(disk: str, server: Machine, client: Machine
 
 
 def test_limits_are_reached_and_released_exactly(server: Machine) -> None:
-    server.dst.export(
-        "disk", server.disk(0), "--shared-writers", "--window", "64", allow=HERE
-    )
+    server.dst.export("disk", server.disk(0), "--shared-writers", "--window", "64", allow=HERE)
     server.dst.ctl(
         *("server", "set", "--sessions-per-source", "3", "--pages-per-source", "256"),
     )
@@ -221,6 +225,53 @@ def test_a_hello_has_to_come_in_time(server: Machine) -> None:
     server.wait("walls.holds", 10, connections=0, unwelcomed=0)
 
 
+@pytest.mark.attack("more handshakes than a server has time for", "few are computed, told so")
+def test_handshakes_are_limited(server: Machine) -> None:
+    """What costs much is not begun, and who comes from elsewhere still gets it."""
+    keyed = Keyed(server)
+    server.dst.ctl("server", "set", "--handshakes-per-source", "1", "--handshakes", "1000")
+    begin = time.monotonic()
+    turned_away = 0
+    for _ in range(40):
+        client = keyed.client(keyed.stranger)
+        binding = Binding(session=client.session)
+        client.send(client.handshake.initiate(binding, "disk", client.suites))
+        answer = client.receive()
+        assert answer.opcode == Opcode.BYE
+        if answer.status == Status.RESOURCE:
+            text = wire.attributes(answer.payload)[wire.Attribute.MESSAGE]
+            assert b"handshakes" in text
+            turned_away += 1
+        client.close()
+    computed = 40 - turned_away
+    assert 1 <= computed <= 2 + (time.monotonic() - begin) + 1
+    assert turned_away >= 10
+    assert refused(server)["source_handshakes"] == turned_away
+    keyed.still_honest()
+    other = keyed.client(keyed.alice, host="::1")
+    other.hello("disk")
+    other.close()
+
+    # A session that is there goes on without handshakes: its connections join.
+    assert keyed.honest.keys is not None
+    joined = keyed.client(keyed.alice, session=keyed.honest.session)
+    joined.join(keyed.honest.keys.secret, connection=1)
+    joined.hello("disk", connection=1, connections=2)
+    joined.close()
+
+    # All together.
+    server.dst.ctl("server", "set", "--handshakes-per-source", "1000", "--handshakes", "1")
+    for host in ("127.0.0.1", "::1"):
+        for _ in range(3):
+            client = keyed.client(keyed.stranger, host=host)
+            binding = Binding(session=client.session)
+            client.send(client.handshake.initiate(binding, "disk", client.suites))
+            last = client.receive()
+            client.close()
+        assert last.status == Status.RESOURCE
+    keyed.still_honest()
+
+
 def test_addresses_are_forgotten(server: Machine) -> None:
     """More addresses than there is room for: the table stays as it is, and people are let in."""
     server.dst.export("disk", server.disk(0), allow=HERE)
@@ -237,7 +288,9 @@ def test_walls_belong_to_a_namespace(server: Machine) -> None:
     server.sh("ip netns add red; ip -n red link set lo up")
     server.dst.ctl("server", "set", "--sessions", "7")
     inside = json.loads(
-        server.run("ip", "netns", "exec", "red", "/machine/bin/dstctl", "--json", "server", "show").out
+        server.run(
+            "ip", "netns", "exec", "red", "/machine/bin/dstctl", "--json", "server", "show"
+        ).out
     )
     assert inside["limits"]["sessions"] != 7
     assert server.dst.json("server", "show")["limits"]["sessions"] == 7
