@@ -89,7 +89,11 @@ class Dst:
 
     def set_key(self, identity: Identity) -> None:
         """Give the server its key."""
-        self.ctl("server", "set", "--key", self.secret("server", identity.private))
+        # Attackers are faster than any client.
+        self.ctl(
+            *("server", "set", "--key", self.secret("server", identity.private)),
+            *("--handshakes", "10000", "--handshakes-per-source", "10000"),
+        )
 
     def keys(self, me: Identity, server: bytes) -> tuple[str, ...]:
         """Options of a storage that has keys."""

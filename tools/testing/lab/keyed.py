@@ -24,10 +24,6 @@ class Keyed:
         self.me = Identity.generate()
         self.alice, self.bob, self.reader, self.stranger = (Identity.generate() for _ in range(4))
         machine.dst.set_key(self.me)
-        # Attackers are faster than any client.
-        machine.dst.ctl(
-            "server", "set", "--handshakes", "10000", "--handshakes-per-source", "10000"
-        )
         rights = ((self.alice, "rw"), (self.bob, "rw"), (self.reader, "ro"))
         # The honest client sends nothing by itself: others take their time.
         options = ("--shared-writers", "--keepalive", "10m", *options)

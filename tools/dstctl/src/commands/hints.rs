@@ -102,11 +102,9 @@ pub(super) fn server_key(kernel: &mut dyn Kernel) -> String {
         }) => format!("The key of this server, for --server-key of clients:\n  {key}\n"),
         Ok(Server {
             public_key: None, ..
-        }) => {
-            "This server has no key yet, so nobody gets in. To set one:\n  \
+        }) => "This server has no key yet, so nobody gets in. To set one:\n  \
              dstctl server set --key FILE\n"
-                .into()
-        }
+            .into(),
         Err(_) => String::new(),
     }
 }

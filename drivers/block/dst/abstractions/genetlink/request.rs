@@ -72,7 +72,9 @@ impl Request {
     pub(crate) fn is_privileged(&self) -> bool {
         // SAFETY: By the type invariants, the message is valid, and it is one that netlink has
         // received.
-        unsafe { bindings::netlink_net_capable(self.skb.as_ptr(), bindings::CAP_NET_ADMIN as c_int) }
+        unsafe {
+            bindings::netlink_net_capable(self.skb.as_ptr(), bindings::CAP_NET_ADMIN as c_int)
+        }
     }
 
     /// Returns whether the caller has `power`, and had it when the socket was opened that the
