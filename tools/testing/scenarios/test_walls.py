@@ -20,7 +20,7 @@ from lab.space import Space
 from lab.wire import Frame, Hello, Opcode, Status
 
 FLOOD = 10_000
-RATE = 500
+RATE = 200
 HELLO_TIMEOUT = 10
 
 # Addresses of the machine itself.
@@ -84,7 +84,7 @@ def test_an_honest_client_in_a_crowd(disk: str, server: Machine, client: Machine
         + "".join(f"ip -n mob addr add {source}/24 dev outside\n" for source in sources)
     )
     lines = len(server.console().splitlines())
-    alone, _ = fio(client, disk, 5)
+    before, _ = fio(client, disk, 5)
     flood = mob.spawn(
         *("python3", "-m", "lab.guest.flood", "10.98.0.1", str(PORT), str(FLOOD), str(RATE)),
         *sources,
@@ -97,6 +97,9 @@ def test_an_honest_client_in_a_crowd(disk: str, server: Machine, client: Machine
     finally:
         flood.kill()
         flood.wait(check=False)
+    after, _ = fio(client, disk, 5)
+    # What else goes on in the machine that this one runs on may have changed meanwhile.
+    alone = min(before, after)
     assert crowded >= alone / 2, f"{crowded / 1e6:.1f} of {alone / 1e6:.1f} MB/s"
     assert longest < 5, f"{longest:.1f} s"
     storage = client.dst.show("disk")

@@ -47,9 +47,12 @@ use super::hello::Denial;
 /// Sources that are remembered. Each of them may hold something.
 const SOURCES: usize = 4096;
 
-/// Which part of the memory of the machine may be reserved for clients, if nobody says anything
-/// else: one divided by this, and for a single source one divided by twice of it.
-const MEMORY_SHARE: u32 = 4;
+/// Eighths of the memory of the machine that may be reserved for clients, if nobody says anything
+/// else.
+const MEMORY_SHARE: Limit<u32> = Limit {
+    source: 3,
+    total: 4,
+};
 
 /// How many seconds' worth of handshakes there may be at once.
 const HANDSHAKE_BURST: u32 = 2;
@@ -67,7 +70,7 @@ pub(crate) fn handshakes(per_second: u32) -> Rate {
 
 /// Returns the limits that hold if nobody says anything else.
 fn default_limits() -> Limits {
-    let pages = machine_pages() / MEMORY_SHARE;
+    let eighth = machine_pages() / 8;
 
     Limits {
         // In the order of the stocks.
@@ -85,8 +88,8 @@ fn default_limits() -> Limits {
                 total: 1024,
             },
             Limit {
-                source: pages / 2,
-                total: pages,
+                source: eighth * MEMORY_SHARE.source,
+                total: eighth * MEMORY_SHARE.total,
             },
         ],
         handshakes: Limit {

@@ -104,7 +104,7 @@ pub(super) fn set(control: &Control, request: &Request) -> Verdict {
     if limits.is_none() && keys.is_none() {
         return Err(Refusal::new(
             EINVAL,
-            fmt!("A key or limits to be set are missing"),
+            fmt!("What there is to change is missing"),
         ));
     }
     if let Some(keys) = keys {
