@@ -126,7 +126,7 @@ def test_only_an_administrator_has_to_do_with_keys(server: Machine) -> None:
         # The root of a user namespace is not the administrator of the machine.
         result = server.run("unshare", "--user", "--map-root-user", TOOL, *words, check=False)
         assert result.rc == 5, result
-    assert server.dst.json("server", "show") == {"public_key": None}
+    assert server.dst.json("server", "show")["public_key"] is None
     assert not server.dst.show_export("disk")["keyed"]
     server.dst.ctl("server", "set", "--key", key.path)
     # Public keys are public.
