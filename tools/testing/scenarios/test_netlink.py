@@ -117,6 +117,17 @@ def test_refusals_carry_a_sentence(server: Machine) -> None:
         assert re.search(r"Netlink error: \w.{10,}:", text), result
 
 
+def test_sentences_do_not_control_terminals(server: Machine) -> None:
+    """Names that are none are repeated, without what a terminal would obey."""
+    for name in "a\nb\x1b[2J", "a\x7fb", "a\u202eb":
+        for operation in "storage-del", "storage-get", "storage-suspend", "export-del":
+            result = ynl(server, "--do", operation, check=False, name=name)
+            assert result.rc != 0
+            text = result.out + result.err
+            assert re.search(r"Netlink error: .*a\?b", text), result
+            assert name not in text, result
+
+
 def test_only_an_administrator_configures(disk: str, server: Machine, client: Machine) -> None:
     tool = "/machine/bin/dstctl"
     for words in (

@@ -2,6 +2,7 @@
 
 //! Why the driver does not do what it was told.
 
+use crate::proto::attribute::printable;
 use core::fmt::Write as _;
 use kernel::{
     fmt,
@@ -24,7 +25,8 @@ pub(crate) struct Refusal {
 pub(crate) type Result<T = ()> = core::result::Result<T, Refusal>;
 
 impl Refusal {
-    /// Refuses with `error` because of `text`, which is cut off after [`TEXT_MAX`] bytes.
+    /// Refuses with `error` because of `text`, which is cut off after [`TEXT_MAX`] bytes. What in it
+    /// could confuse a terminal is replaced: it may repeat what somebody has asked for.
     pub(crate) fn new(error: Error, text: fmt::Arguments<'_>) -> Self {
         Self {
             error,
@@ -112,21 +114,13 @@ impl Text {
 
 impl fmt::Write for Text {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        let free = self.bytes.get_mut(self.len..).unwrap_or_default();
-        let mut len = s.len().min(free.len());
+        for character in s.chars().map(printable) {
+            let free = self.bytes.get_mut(self.len..).unwrap_or_default();
+            let place = free.get_mut(..character.len_utf8()).ok_or(fmt::Error)?;
 
-        while !s.is_char_boundary(len) {
-            len -= 1;
+            // INVARIANT: A whole character is added.
+            self.len += character.encode_utf8(place).len();
         }
-        for (to, from) in free.iter_mut().zip(s.bytes().take(len)) {
-            *to = from;
-        }
-        // INVARIANT: Whole characters were added.
-        self.len += len;
-        if len == s.len() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
-        }
+        Ok(())
     }
 }

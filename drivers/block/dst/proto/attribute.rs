@@ -254,12 +254,17 @@ impl fmt::Display for Printable<'_> {
         use fmt::Write as _;
 
         for character in self.0.chars() {
-            f.write_char(match is_harmless(character) {
-                true => character,
-                false => '?',
-            })?;
+            f.write_char(printable(character))?;
         }
         Ok(())
+    }
+}
+
+/// The character, or a question mark if it could confuse a terminal or a log.
+pub fn printable(character: char) -> char {
+    match is_harmless(character) {
+        true => character,
+        false => '?',
     }
 }
 
