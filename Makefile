@@ -98,7 +98,7 @@ clean:
 		-o -name '*.mod.c' -o -name '*.rmeta' -o -name '*.i' -o -name '*.s' -o -name '.*.cmd' \
 		-o -name '.*.d' -o -name modules.order -o -name '*_generated.rs' \) -delete
 	rm -f modules.order Module.symvers .*.cmd .module-common.o
-	rm -rf .tmp_versions tools/target
+	rm -rf .tmp_versions tools/target tools/fuzz/target
 
 # --- With the lab: nothing of the running system is needed ----------------
 
@@ -170,6 +170,12 @@ attacks:
 	scripts/lab/build-dstctl >/dev/null
 	tools/testing/run attacks $(OPTIONS)
 
+# One target or, without, all on the host; see tools/fuzz/README.md.
+.PHONY: fuzz
+fuzz:
+	scripts/lab/prepare build
+	tools/fuzz/run $(if $(SECONDS),--seconds $(SECONDS)) $(TARGET)
+
 .PHONY: help
 help:
 	@echo 'For the kernel of this machine (KVER=$(KVER)):'
@@ -188,6 +194,8 @@ help:
 	@echo '  make count        instructions of each request, beside nvme-tcp'
 	@echo '  make recovery     for how long I/O stands still when something breaks'
 	@echo '  make attacks      what hostile peers and networks try, and what comes of it'
+	@echo '  make fuzz         the protocol, fuzzed on the host; SECONDS=n for each target,'
+	@echo '                    TARGET=name for one of tools/fuzz/README.md'
 	@echo '  make soak         random faults over disks whose every sector is judged;'
 	@echo '                    ROUNDS=n SEED=s, or SEED=s.r for round r of seed s alone'
 	@echo '  Variables: DST_LAB= (cache), DST_KERNEL= (release); see scripts/lab/prepare'

@@ -11,7 +11,8 @@ sources() {
 	for item; do
 		patterns+=(-o -name "$item")
 	done
-	find . -path ./.git -prune -o -path ./tools/target -prune -o -name __pycache__ -prune -o \
+	find . -path ./.git -prune -o -path ./tools/target -prune -o \
+		-path ./tools/fuzz/target -prune -o -path ./tools/fuzz/corpus -prune -o -name __pycache__ -prune -o \
 		-name '*_generated.rs' -prune -o -name '*.mod.c' -prune -o \
 		-type f \( "${patterns[@]:1}" \) -print | sed 's|^\./||' | sort
 }
@@ -32,10 +33,12 @@ style_rustfmt() {
 
 style_cargo_fmt() {
 	in_build_root cargo fmt --check --all --manifest-path tools/Cargo.toml -- --color never
+	in_build_root cargo fmt --check --manifest-path tools/fuzz/Cargo.toml -- --color never
 }
 
 style_cargo_clippy() {
 	"$LAB_SCRIPTS/build-dstctl" clippy --workspace --all-targets -- -D warnings
+	"$LAB_SCRIPTS/build-fuzz" clippy --release --all-targets -- -D warnings
 }
 
 style_checkpatch() {

@@ -21,6 +21,8 @@ count_last_line() {
 check_host() {
 	tests "host tests: cargo" count_cargo \
 		"$LAB_SCRIPTS/build-dstctl" test --quiet --no-fail-fast --workspace
+	# All inputs in the tree, and what comes to mind in a few seconds.
+	tests "host tests: fuzzers" count_last_line "$CHECKOUT/tools/fuzz/run" --seconds 4
 }
 
 # scenarios KIND FLAVOUR: what tools/testing runs in machines.
