@@ -12,6 +12,7 @@ import pytest
 from lab import env, stage
 from lab.bed import Bed
 from lab.flavour import FLAVOURS, Flavour
+from lab.fuzz import Fuzz
 from lab.keyed import Keyed
 from lab.machine import Machine
 from lab.pool import Pool
@@ -32,6 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--long", action="store_true", help="also run what takes many minutes by its nature"
+    )
+    parser.addoption("--fuzz-seed", type=int, default=1, help="what the fuzzers begin with")
+    parser.addoption(
+        "--fuzz-seconds", type=float, default=0, help="how long each fuzzer runs (default: shortly)"
     )
     parser.addoption(
         "--run-dir",
@@ -191,3 +196,9 @@ def keyed(server: Machine) -> Iterator[Keyed]:
     yield export
     export.still_honest()
     export.honest.close()
+
+
+@pytest.fixture
+def fuzz(pytestconfig: pytest.Config) -> Fuzz:
+    """How long a fuzzer runs and with which seeds."""
+    return Fuzz(pytestconfig.getoption("--fuzz-seed"), pytestconfig.getoption("--fuzz-seconds"))
