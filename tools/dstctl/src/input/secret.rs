@@ -31,6 +31,7 @@ use rustix::rand::{
     GetRandomFlags, //
 };
 use std::fs::{
+    DirBuilder,
     File,
     OpenOptions, //
 };
@@ -41,6 +42,7 @@ use std::io::{
 };
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{
+    DirBuilderExt,
     FileExt,
     MetadataExt,
     OpenOptionsExt, //
@@ -154,18 +156,29 @@ impl Secret {
         Ok(secret)
     }
 
-    /// Writes the secret to `path`, which must not exist, for nobody but the owner to read.
+    /// Writes the secret to `path`, which must not exist, for nobody but the owner to read. If there
+    /// is no directory for it, that is made, likewise.
     ///
     /// # Errors
     ///
     /// A failure that says why there is no such file now.
     pub fn store(&self, path: &Path) -> Result<()> {
         let name = name_of(path)?;
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
+        let made = match path.parent() {
+            Some(directory) if !directory.as_os_str().is_empty() => DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory),
+            _ => Ok(()),
+        };
+        let written = made
+            .and_then(|()| {
+                OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(path)
+            })
             .and_then(|mut file| {
                 self.print(&mut file)?;
                 file.sync_all()
@@ -389,15 +402,17 @@ mod tests {
     #[test]
     fn a_key_is_stored_for_its_owner_only_and_once() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("key");
+        let own = dir.path().join("own");
+        let path = own.join("key");
         let secret = Secret::generate().unwrap();
         let mut remarks = vec![];
 
         secret.store(&path).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
-            0o600
-        );
+        for (path, mode) in [(&own, 0o700), (&path, 0o600)] {
+            let permissions = fs::metadata(path).unwrap().permissions();
+
+            assert_eq!(permissions.mode() & 0o7777, mode);
+        }
         let before = fs::read(&path).unwrap();
         assert_eq!((before.len(), before[44]), (45, b'\n'));
         let failure = secret.store(&path).unwrap_err();
