@@ -203,6 +203,7 @@ def test_who_says_nothing_makes_room(server: Machine) -> None:
     late = Client(server)
     late.hello("disk")
     assert silent[0].closed()
+    assert refused(server)["source_unwelcomed"] == 1
     late.close()
     for member in silent[1:]:
         member.hello("disk")

@@ -20,6 +20,7 @@ pub(crate) mod bio_command;
 pub(crate) mod bio_set;
 pub(crate) mod block_status;
 pub(crate) mod boot;
+pub(crate) mod class;
 pub(crate) mod crc32c;
 pub(crate) mod crypto;
 pub(crate) mod disk;

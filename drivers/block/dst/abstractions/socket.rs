@@ -57,10 +57,9 @@ pub(crate) trait Events: Send + Sync + 'static {
 
 /// A stream socket of the kernel's own: not subject to what the current task may do.
 ///
-/// It keeps its namespace from coming to its end, see [`Stay`]. After it was dropped, nobody repeats
-/// what the other side has not acknowledged: the kernel does not do that for sockets of its own, lest
-/// that goes on when their namespace is gone. A connection that ends in an orderly way has to be kept
-/// until it [`is_settled`](Self::is_settled), otherwise it is broken.
+/// It keeps its namespace from coming to its end, see [`Stay`]. After it was dropped, the kernel does
+/// not repeat what the other side has not acknowledged. A connection that ends in an orderly way has
+/// to be kept until it [`is_settled`](Self::is_settled), otherwise it is broken.
 ///
 /// # Invariants
 ///
@@ -383,8 +382,7 @@ impl Drop for Socket {
             // What is left of the connection would have no timers, and so perhaps no end.
             self.abort();
         }
-        // SAFETY: By the type invariants, the socket is owned by `self`. The namespace stays until
-        // this is done.
+        // SAFETY: By the type invariants, the socket is owned by `self`; its namespace stays.
         unsafe { bindings::sock_release(self.sock.as_ptr()) };
     }
 }

@@ -90,6 +90,19 @@ pub(super) fn of_storage(request: &Request) -> Verdict<KeysChange> {
     })
 }
 
+/// Returns what is said about the keys of a storage that exists. This sleeps.
+///
+/// They say which server is the right one, whoever owns the network in between, so it takes power
+/// over the machine to exchange them.
+pub(super) fn changed(request: &Request) -> Verdict<KeysChange> {
+    let change = of_storage(request)?;
+
+    if !change.is_empty() {
+        values::require_power(request, "To change the keys of a block device")?;
+    }
+    Ok(change)
+}
+
 /// Returns all keys of a request for an export, and what is to become of them. This sleeps.
 pub(super) fn of_export(request: &Request) -> Verdict<KVec<KeyChange>> {
     let mut keys = KVec::new();

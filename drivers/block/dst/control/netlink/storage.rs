@@ -32,7 +32,6 @@ use crate::{
     },
     client::{
         config::{
-            KeysChange,
             Policy,
             StorageConfig,
             StorageInfo,
@@ -109,7 +108,7 @@ pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
 pub(super) fn set(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let storage = find(&control, request)?;
     let addresses = addresses(request)?;
-    let keys = keys_change(request)?;
+    let keys = keys::changed(request)?;
     let connections = connections(request)?;
     let policy = policy(request, storage.policy())?;
 
@@ -151,7 +150,7 @@ pub(super) fn migrate(control: ArcBorrow<'_, Control>, request: &Request) -> Ver
     }
 
     let addresses = addresses(request)?;
-    let keys = keys_change(request)?;
+    let keys = keys::changed(request)?;
 
     later(control, request, move |control, request| {
         storage.migrate(addresses, keys, timeout)?;
@@ -272,19 +271,6 @@ fn addresses(request: &Request) -> Verdict<KVec<Address>> {
         values::require_power(request, "To use a UNIX-domain socket")?;
     }
     Ok(addresses)
-}
-
-/// Returns what is said about the keys of a storage that exists.
-///
-/// They say which server is the right one, whoever owns the network in between, so it takes power
-/// over the machine to exchange them.
-fn keys_change(request: &Request) -> Verdict<KeysChange> {
-    let change = keys::of_storage(request)?;
-
-    if !change.is_empty() {
-        values::require_power(request, "To change the keys of a block device")?;
-    }
-    Ok(change)
 }
 
 /// Refuses a request without an address.

@@ -12,10 +12,12 @@ use crate::{
     abstractions::{
         attributes::{
             attribute_group,
+            Text, //
+        },
+        class::{
             Class,
             ClassDevice,
-            OfClass,
-            Text, //
+            OfClass, //
         },
         namespace::Namespace, //
     },

@@ -15,7 +15,7 @@ pub(crate) mod storage;
 use super::Control;
 use crate::{
     abstractions::{
-        attributes::{
+        class::{
             Class,
             ClassDevice, //
         },

@@ -3,10 +3,12 @@
 //! Attributes of the pool of threads: `/sys/class/dst/pool`.
 
 use super::super::Control;
-use crate::abstractions::attributes::{
-    attribute_group,
-    OfClass,
-    Text, //
+use crate::abstractions::{
+    attributes::{
+        attribute_group,
+        Text, //
+    },
+    class::OfClass, //
 };
 use kernel::prelude::*;
 
