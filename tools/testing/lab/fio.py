@@ -67,6 +67,11 @@ def scaled(client: Machine, job: dict[str, Any]) -> dict[str, Any]:
     return {**job, **less}
 
 
+def packets(client: Machine, **job: Any) -> float:
+    """About how many packets the data of such a job takes, each way."""
+    return (scaled(client, job)["size"] << 20) / client.flavour.mtu
+
+
 def verify(client: Machine, device: str, **job: Any) -> None:
     """Run such a job to its end; the first wrong byte fails."""
     client.run(*command(device, **scaled(client, job)), timeout=120)

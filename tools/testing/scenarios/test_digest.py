@@ -58,8 +58,7 @@ def test_damage_is_never_data(
     source, target = (client, server) if direction == "to the server" else (server, client)
     bed.board.heal(seed=11)
     job = {"blocks": "4k-64k", "align": 4096, "size": 24}
-    packets = (fio.scaled(client, job)["size"] << 20) / client.flavour.mtu
-    bed.board.direction(source, target, scramble=32 / packets)
+    bed.board.direction(source, target, scramble=32 / fio.packets(client, **job))
     fio.verify(client, disk, **job)
     assert bed.board.counts()["scramble"] >= 5
     bed.board.direction(source, target)

@@ -391,8 +391,9 @@ def test_what_was_changed_is_not_believed(
     disk = client.dst.attach("disk", server, *keys.options)
     source, target = (client, server) if direction == "to the server" else (server, client)
     bed.board.heal(seed=5)
-    bed.board.direction(source, target, scramble=0.002)
-    fio.verify(client, disk, blocks="4k-64k", align=4096, size=16)
+    job = {"blocks": "4k-64k", "align": 4096, "size": 16}
+    bed.board.direction(source, target, scramble=32 / fio.packets(client, **job))
+    fio.verify(client, disk, **job)
     assert bed.board.counts()["scramble"] >= 5
     bed.board.direction(source, target)
     client.dst.wait_state("disk", "connected")
