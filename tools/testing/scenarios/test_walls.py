@@ -5,6 +5,7 @@ import errno
 import json
 import re
 import secrets
+import statistics
 import time
 
 import pytest
@@ -16,11 +17,13 @@ from lab.machine import Machine
 from lab.peer import Client, Refused
 from lab.rpc import RemoteError
 from lab.sealed import Binding
+from lab.sealed_peer import SealedClient
 from lab.space import Space
 from lab.wire import Frame, Hello, Opcode, Status
 
 FLOOD = 10_000
 RATE = 200
+PIECES = 5
 HELLO_TIMEOUT = 10
 
 # Addresses of the machine itself.
@@ -91,15 +94,17 @@ def test_an_honest_client_in_a_crowd(disk: str, server: Machine, client: Machine
     )
     try:
         server.wait("flood.made_at_least", 20, count=RATE)
-        crowded, longest = fio(client, disk, FLOOD // RATE)
+        pieces = [fio(client, disk, FLOOD // RATE // PIECES) for _ in range(PIECES)]
         server.wait("flood.made_at_least", 60, count=FLOOD)
         shown = server.dst.json("server", "show")
     finally:
         flood.kill()
         flood.wait(check=False)
     after, _ = fio(client, disk, 5)
-    # What else goes on in the machine that this one runs on may have changed meanwhile.
+    # What else goes on in the machine that this one runs on changes all the time.
     alone = min(before, after)
+    crowded = statistics.median(speed for speed, _ in pieces)
+    longest = max(longest for _, longest in pieces)
     assert crowded >= alone / 2, f"{crowded / 1e6:.1f} of {alone / 1e6:.1f} MB/s"
     assert longest < 5, f"{longest:.1f} s"
     storage = client.dst.show("disk")
@@ -229,6 +234,12 @@ def test_a_hello_has_to_come_in_time(server: Machine) -> None:
     server.wait("walls.holds", 10, connections=0, unwelcomed=0)
 
 
+def initiate(client: SealedClient) -> None:
+    """Begin a handshake."""
+    binding = Binding(session=client.session)
+    client.send(client.handshake.initiate(binding, "disk", client.suites))
+
+
 @pytest.mark.attack("more handshakes than a server has time for", "few are computed, told so")
 def test_handshakes_are_limited(server: Machine) -> None:
     """What costs much is not begun, and who comes from elsewhere still gets it."""
@@ -236,17 +247,18 @@ def test_handshakes_are_limited(server: Machine) -> None:
     server.dst.ctl("server", "set", "--handshakes-per-source", "1", "--handshakes", "1000")
     begin = time.monotonic()
     turned_away = 0
-    for _ in range(40):
-        client = keyed.client(keyed.stranger)
-        binding = Binding(session=client.session)
-        client.send(client.handshake.initiate(binding, "disk", client.suites))
-        answer = client.receive()
-        assert answer.opcode == Opcode.BYE
-        if answer.status == Status.RESOURCE:
-            text = wire.attributes(answer.payload)[wire.Attribute.MESSAGE]
-            assert b"handshakes" in text
-            turned_away += 1
-        client.close()
+    for _ in range(4):
+        clients = [keyed.client(keyed.stranger) for _ in range(10)]
+        for client in clients:
+            initiate(client)
+        for client in clients:
+            answer = client.receive()
+            assert answer.opcode == Opcode.BYE
+            if answer.status == Status.RESOURCE:
+                text = wire.attributes(answer.payload)[wire.Attribute.MESSAGE]
+                assert b"handshakes" in text
+                turned_away += 1
+            client.close()
     computed = 40 - turned_away
     assert 1 <= computed <= 2 + (time.monotonic() - begin) + 1
     assert turned_away >= 10
@@ -265,14 +277,13 @@ def test_handshakes_are_limited(server: Machine) -> None:
 
     # All together.
     server.dst.ctl("server", "set", "--handshakes-per-source", "1000", "--handshakes", "1")
-    for host in ("127.0.0.1", "::1"):
-        for _ in range(3):
-            client = keyed.client(keyed.stranger, host=host)
-            binding = Binding(session=client.session)
-            client.send(client.handshake.initiate(binding, "disk", client.suites))
-            last = client.receive()
-            client.close()
-        assert last.status == Status.RESOURCE
+    hosts = ("127.0.0.1", "::1") * 8
+    clients = [keyed.client(keyed.stranger, host=host) for host in hosts]
+    for client in clients:
+        initiate(client)
+    answers = [(host, client.receive().status) for host, client in zip(hosts, clients, strict=True)]
+    assert {host for host, status in answers if status == Status.RESOURCE} == set(hosts)
+    assert refused(server)["handshakes"] > 0
     keyed.still_honest()
 
 
