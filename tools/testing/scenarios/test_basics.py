@@ -66,6 +66,12 @@ def test_partitions_are_found_when_attached(disk: str, server: Machine, client: 
     client.wait("files.is_block_device", path=f"{disk}1")
 
 
+def test_a_read_need_not_wait_to_be_under_way(disk: str, client: Machine) -> None:
+    where = {"path": disk, "sector": 8, "count": 64, "seed": 6}
+    client.call("blockio.write", **where)
+    assert client.call("blockio.read_at_once", **where) == "RIGHT"
+
+
 def test_io_is_accounted(disk: str, client: Machine) -> None:
     def stat() -> list[int]:
         return [int(word) for word in client.read("/sys/block/dst-disk/stat").split()]

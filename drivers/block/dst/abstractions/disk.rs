@@ -37,7 +37,8 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
     /// Carries out `bio`, now or later.
     ///
     /// Called in process context by whoever submits it, possibly to write back memory that is
-    /// needed. Must not wait for other bios of this disk.
+    /// needed. Must not wait, neither for other bios of this disk nor for memory: users may have
+    /// asked for that, and are not told otherwise.
     fn submit(&self, bio: Bio);
 }
 
@@ -85,6 +86,8 @@ impl Limits {
         raw.max_discard_segments = 1;
         raw.discard_granularity = self.discard_granularity;
         raw.max_write_zeroes_sectors = self.max_write_zeroes_sectors;
+        // By the rules of `Operations::submit()`.
+        raw.features = bindings::BLK_FEAT_NOWAIT;
         for (wanted, feature) in [
             (self.write_cache, bindings::BLK_FEAT_WRITE_CACHE),
             (self.fua, bindings::BLK_FEAT_FUA),

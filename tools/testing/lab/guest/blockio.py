@@ -159,6 +159,18 @@ def attempt(path: str, operation: str, sector: int, count: int, seed: int = 0) -
     return ""
 
 
+def read_at_once(path: str, sector: int, count: int, seed: int) -> str:
+    """How a read ends that must not wait before it is under way: an error, or what it brings."""
+    with opened(path, os.O_RDONLY) as fd, mmap.mmap(-1, count * SECTOR) as memory:
+        try:
+            done = os.preadv(fd, [memory], sector * SECTOR, os.RWF_NOWAIT)
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP:
+                return "EOPNOTSUPP"
+            return errno.errorcode.get(error.errno or 0, str(error.errno))
+        return "RIGHT" if memory[:done] == pattern(sector, count, seed) else "WRONG"
+
+
 def size(path: str) -> int:
     """Size of a device in bytes."""
     with open(path, "rb") as device:
