@@ -12,6 +12,7 @@
 #include <linux/crc32.h>
 #include <linux/in.h>
 #include <linux/netdevice.h>
+#include <linux/semaphore.h>
 #include <linux/un.h>
 #include <net/genetlink.h>
 #include <net/sock.h>

@@ -205,6 +205,11 @@ impl List {
         self.last = bio;
     }
 
+    /// Returns whether there are no bios.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
     /// Takes the first bio.
     pub(crate) fn pop(&mut self) -> Option<Bio> {
         let bio = NonNull::new(self.first)?;

@@ -16,27 +16,30 @@ use super::{
         EINPROGRESS,
         ENONET, //
     },
-    iovec::{
-        Gather,
-        Scatter, //
-    },
+    iovec::Gather,
     memory::ReserveScope,
+    message::{
+        count,
+        Message, //
+    },
     namespace::{
         Namespace,
         Stay, //
     }, //
 };
-use core::{
-    mem::MaybeUninit,
-    ptr::{
-        self,
-        NonNull, //
-    }, //
+use core::ptr::{
+    self,
+    NonNull, //
 };
 use kernel::{
     error::to_result,
     prelude::*,
     sync::Arc, //
+};
+
+pub(crate) use super::message::{
+    Locked,
+    Receive, //
 };
 
 /// What a socket tells its owner.
@@ -47,6 +50,12 @@ use kernel::{
 pub(crate) trait Events: Send + Sync + 'static {
     /// There is something to receive, or to accept.
     fn readable(&self);
+
+    /// There is something to receive, which can be done right here, as far as `socket` allows it.
+    /// Unless a method of this name says otherwise, it is like [`Self::readable`].
+    fn arrived(&self, _socket: &Locked<'_>) {
+        self.readable();
+    }
 
     /// There is room to send again.
     fn writable(&self);
@@ -225,9 +234,14 @@ impl Socket {
 
     /// Ends what [`Self::set_events`] began. No call is under way when this returns.
     pub(crate) fn clear_events(&mut self) {
+        self.stop_events();
+        self.events = None;
+    }
+
+    /// Like [`Self::clear_events`], but whoever was told of what happens is let go of later.
+    pub(crate) fn stop_events(&self) {
         // SAFETY: The socket is valid.
         unsafe { bindings::dstblk_sk_clear_callbacks(self.sk()) };
-        self.events = None;
     }
 
     /// Sends from the beginning of `data` what there is room for, without copying it where that is
@@ -237,8 +251,9 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` if there is no room; [`Events::writable`] is called when there is. All other
-    /// errors are final.
+    /// `EAGAIN` if there is no room; [`Events::writable`] is called when there is. TCP calls it at once
+    /// if there is room but no memory, and nothing under way that makes some. All other errors are
+    /// final.
     pub(crate) fn send(&self, data: &Gather<'_>, more: bool) -> Result<usize> {
         let mut msg = Message::new(bindings::ITER_SOURCE, data.as_slice(), data.bytes());
         let mut flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
@@ -258,62 +273,6 @@ impl Socket {
         // count of their own.
         let sent = unsafe { bindings::sock_sendmsg(self.sock.as_ptr(), msg.as_mut_ptr()) };
         count(sent)
-    }
-
-    /// Receives into `data` what is there; returns how many bytes that were, 0 when the other
-    /// side has closed the connection. Process context; does not wait for data.
-    ///
-    /// # Errors
-    ///
-    /// `EAGAIN` if there is nothing; [`Events::readable`] is called when there is. All other
-    /// errors are final.
-    pub(crate) fn receive(&self, data: &Scatter<'_>) -> Result<usize> {
-        let mut msg = Message::new(bindings::ITER_DEST, data.as_slice(), data.bytes());
-
-        self.receive_message(&mut msg)
-    }
-
-    /// Like [`Self::receive`], into a buffer.
-    pub(crate) fn receive_bytes(&self, buffer: &mut [u8]) -> Result<usize> {
-        let vector = bindings::kvec {
-            iov_base: buffer.as_mut_ptr().cast(),
-            iov_len: buffer.len(),
-        };
-        let mut msg = Message::empty();
-
-        // SAFETY: The message is valid for writes, and so is the buffer until after the call below.
-        unsafe {
-            bindings::iov_iter_kvec(msg.iter(), bindings::ITER_DEST, &vector, 1, buffer.len())
-        };
-        self.receive_message(&mut msg)
-    }
-
-    /// Like [`Self::receive`], but up to `len` bytes and to nowhere.
-    pub(crate) fn discard(&self, len: usize) -> Result<usize> {
-        let mut msg = Message::empty();
-
-        // SAFETY: The message is valid for writes.
-        unsafe { bindings::iov_iter_discard(msg.iter(), bindings::ITER_DEST, len) };
-        self.receive_message(&mut msg)
-    }
-
-    /// Receives into what `msg` points to.
-    fn receive_message(&self, msg: &mut Message) -> Result<usize> {
-        let flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
-
-        // Most who receive look until there is nothing more, and a call to find that out costs
-        // as much as one that brings something.
-        //
-        // SAFETY: The socket is valid.
-        if unsafe { bindings::dstblk_sk_is_drained(self.sk()) } {
-            return Err(EAGAIN);
-        }
-
-        // SAFETY: The socket is valid; the message and the memory it points to are for the
-        // duration of the call.
-        count(unsafe {
-            bindings::sock_recvmsg(self.sock.as_ptr(), msg.as_mut_ptr(), flags as c_int)
-        })
     }
 
     /// Shuts the connection down in both directions. Calls that are under way return, the other
@@ -375,6 +334,26 @@ impl Socket {
     }
 }
 
+impl Receive for Socket {
+    fn receive_message(&self, message: &mut Message) -> Result<usize> {
+        let flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
+
+        // Most who receive look until there is nothing more, and a call to find that out costs
+        // as much as one that brings something.
+        //
+        // SAFETY: The socket is valid.
+        if unsafe { bindings::dstblk_sk_is_drained(self.sk()) } {
+            return Err(EAGAIN);
+        }
+
+        // SAFETY: The socket is valid; the message and the memory it points to are for the
+        // duration of the call.
+        count(unsafe {
+            bindings::sock_recvmsg(self.sock.as_ptr(), message.as_mut_ptr(), flags as c_int)
+        })
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         self.clear_events();
@@ -384,47 +363,6 @@ impl Drop for Socket {
         }
         // SAFETY: By the type invariants, the socket is owned by `self`; its namespace stays.
         unsafe { bindings::sock_release(self.sock.as_ptr()) };
-    }
-}
-
-/// A `struct msghdr`.
-struct Message(MaybeUninit<bindings::msghdr>);
-
-impl Message {
-    /// Returns a message without data.
-    fn empty() -> Self {
-        Self(MaybeUninit::zeroed())
-    }
-
-    /// Returns a message of `pieces`, which have to outlive it and to hold `bytes`.
-    fn new(direction: u32, pieces: &[bindings::bio_vec], bytes: usize) -> Self {
-        let mut msg = Self::empty();
-
-        // SAFETY: The message is valid for writes; the pieces are valid for reads.
-        unsafe {
-            bindings::iov_iter_bvec(
-                msg.iter(),
-                direction,
-                pieces.as_ptr(),
-                pieces.len() as c_ulong,
-                bytes,
-            )
-        };
-        msg
-    }
-
-    fn set_flags(&mut self, flags: u32) {
-        // SAFETY: All zeroes are a valid `struct msghdr`, and that is what it began as.
-        unsafe { (*self.0.as_mut_ptr()).msg_flags = flags };
-    }
-
-    fn iter(&mut self) -> *mut bindings::iov_iter {
-        // SAFETY: The field is inside of the allocation.
-        unsafe { &raw mut (*self.0.as_mut_ptr()).msg_iter }
-    }
-
-    fn as_mut_ptr(&mut self) -> *mut bindings::msghdr {
-        self.0.as_mut_ptr()
     }
 }
 
@@ -474,25 +412,26 @@ impl From<&Address> for RawAddress {
     }
 }
 
-/// Turns what a C function returned into a number of bytes.
-fn count(ret: c_int) -> Result<usize> {
-    to_result(ret)?;
-    Ok(ret as usize)
-}
-
 /// Called by the socket callbacks in `helpers/net.c`.
 ///
 /// # Safety
 ///
-/// `data` must be what was given to `dstblk_sk_set_callbacks()`, and the caller must hold the lock
-/// that `dstblk_sk_clear_callbacks()` takes.
+/// `data` must be what was given to `dstblk_sk_set_callbacks()` for `sk`, and the caller must hold
+/// the lock that `dstblk_sk_clear_callbacks()` takes. If `event` is `DSTBLK_EVENT_ARRIVED`, `sk` must
+/// be a TCP socket whose lock the caller holds.
 #[no_mangle]
-unsafe extern "C" fn dstblk_socket_event(data: *mut c_void, event: bindings::dstblk_event) {
+unsafe extern "C" fn dstblk_socket_event(
+    data: *mut c_void,
+    sk: *mut bindings::sock,
+    event: bindings::dstblk_event,
+) {
     // SAFETY: By the requirements of this function and the type invariants of `Socket`, this is
     // the box of the socket, which is not dropped before `dstblk_sk_clear_callbacks()` returned.
     let events = unsafe { &*data.cast::<Arc<dyn Events>>() };
 
     match event {
+        // SAFETY: By the requirements of this function, and only for the duration of the call.
+        bindings::dstblk_event_DSTBLK_EVENT_ARRIVED => events.arrived(&unsafe { Locked::new(sk) }),
         bindings::dstblk_event_DSTBLK_EVENT_READABLE => events.readable(),
         bindings::dstblk_event_DSTBLK_EVENT_WRITABLE => events.writable(),
         _ => events.changed(),

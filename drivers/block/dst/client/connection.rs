@@ -7,6 +7,7 @@
 //! one with a higher generation.
 
 use super::{
+    ear::Ear,
     failure::Failure,
     greeting::{
         encode_hello,
@@ -26,10 +27,11 @@ use crate::{
             new_spinlock_irq,
             SpinLockIrq, //
         },
-        socket::{
-            Events,
-            Socket, //
-        }, //
+        semaphore::{
+            new_semaphore,
+            SemaphoreBackend, //
+        },
+        socket::Socket, //
     },
     pool::{
         Job,
@@ -78,8 +80,8 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        Arc,
-        Mutex, //
+        lock::mutex::MutexBackend,
+        Arc, //
     },
     task::Task,
     time::{
@@ -107,9 +109,11 @@ pub(super) struct Connection {
     last_rx: Atomic<u64>,
     last_tx: Atomic<u64>,
     #[pin]
-    pub(super) sender: Turnstile<Outbox<Sending>>,
+    pub(super) sender: Turnstile<Outbox<Sending>, MutexBackend>,
     #[pin]
-    pub(super) receiver: Mutex<Receiver>,
+    pub(super) receiver: Turnstile<Receiver, SemaphoreBackend>,
+    /// Hears of what happens to the socket.
+    ear: Arc<Ear>,
     #[pin]
     pub(super) control: SpinLockIrq<Control>,
 }
@@ -143,23 +147,6 @@ pub(super) struct Control {
     pub(super) geometry: Option<Geometry>,
 }
 
-/// Has the job look after a socket.
-struct Wake(Arc<Job>);
-
-impl Events for Wake {
-    fn readable(&self) {
-        self.0.schedule();
-    }
-
-    fn writable(&self) {
-        self.0.schedule();
-    }
-
-    fn changed(&self) {
-        self.0.schedule();
-    }
-}
-
 /// What the keeper has to know about a connection.
 pub(super) enum News {
     /// Nothing new.
@@ -189,7 +176,9 @@ impl Connection {
         let job = Job::new(pool.clone())?;
         let greeting = encode_hello(hello)?;
 
-        socket.set_events(Arc::new(Wake(job.clone()), GFP_KERNEL)?)?;
+        let ear = Ear::new(job.clone())?;
+
+        socket.set_events(ear.clone())?;
 
         let mut outbox = Outbox::new(BATCH)?;
         let mut receiver = Receiver::new()?;
@@ -214,8 +203,9 @@ impl Connection {
                 born: Instant::now(),
                 last_rx: Atomic::new(0),
                 last_tx: Atomic::new(0),
-                sender <- Turnstile::new(outbox),
-                receiver <- new_mutex!(receiver, "Connection::receiver"),
+                sender <- Turnstile::new(new_mutex!(outbox, "Connection::sender")),
+                receiver <- Turnstile::new(new_semaphore!(receiver, "Connection::receiver")),
+                ear,
                 control <- new_spinlock_irq!(Control {
                     state: State::Greeting,
                     shaking: handshake.is_some(),
@@ -236,6 +226,7 @@ impl Connection {
         )?;
 
         connection.job.attach(connection.clone());
+        connection.ear.set(Some(connection.clone()));
         connection.transmit();
         // The answer may have come before anybody was told of it.
         connection.job.schedule();
@@ -254,7 +245,8 @@ impl Connection {
 
         self.sender
             .alone(|outbox| outbox.protect(outgoing, to_send));
-        self.receiver.lock().resume(incoming, to_receive);
+        self.receiver
+            .alone(|receiver| receiver.resume(incoming, to_receive));
         self.control.lock().shaking = false;
         self.transmit();
         // What came meanwhile was left alone.
@@ -436,12 +428,15 @@ impl Connection {
     pub(super) fn close(&self, spares: &mut Spares) {
         self.event(Event::Broken(Cause::Lost));
         self.job.cancel();
+        // Nobody receives where something arrives once both are done.
+        self.ear.set(None);
+        self.socket.stop_events();
         spares.give_back(
             self.sender.alone(|outbox| {
                 outbox.clear(drop);
                 outbox.take_staging()
             }),
-            self.receiver.lock().forget(),
+            self.receiver.alone(Receiver::forget),
         );
         self.socket.abort();
     }

@@ -20,6 +20,7 @@ mod connections;
 pub(crate) mod counters;
 mod device;
 mod dispatch;
+mod ear;
 mod establish;
 mod failure;
 mod flight;

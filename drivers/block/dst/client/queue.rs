@@ -145,6 +145,11 @@ impl Queue {
         !self.ring.is_empty() || self.may_begin()
     }
 
+    /// Returns whether something waits that can go on when something else has ended.
+    pub(super) fn wants_service(&self) -> bool {
+        !self.starved.is_empty() || self.has_work()
+    }
+
     /// Returns whether there is something that could be put under way.
     fn may_begin(&self) -> bool {
         self.gate == Gate::Open

@@ -11,7 +11,13 @@ use super::{
     }, //
 };
 use crate::{
-    abstractions::aead::TAG_SIZE,
+    abstractions::{
+        aead::TAG_SIZE,
+        socket::{
+            Locked,
+            Receive, //
+        }, //
+    },
     proto::{
         connection::Cause,
         frame::{
@@ -47,6 +53,19 @@ const BYTES: usize = 1 << 20;
 /// Bytes of data after which what is over ends, even if more follows at once.
 const PORTION: usize = 1 << 18;
 
+/// Bytes of data of one reply, and of all of them, that are received right where they arrive.
+const SMALL: usize = 1 << 14;
+const FEW: usize = 1 << 16;
+
+/// Where something is received.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// By the connection's job.
+    Job,
+    /// Where it arrives, in the callback of the socket: what is long or rare is left to the job.
+    Callback,
+}
+
 /// What comes next.
 enum Expect {
     /// The header of a frame.
@@ -66,12 +85,25 @@ enum Expect {
     Sealed,
 }
 
+impl Expect {
+    /// Returns whether it may be received where it arrives.
+    fn is_small(&self) -> bool {
+        match self {
+            Self::Header | Self::Waste(_) => true,
+            Self::Data { data, .. } => data.len <= SMALL,
+            Self::Control { .. } | Self::Sealed => false,
+        }
+    }
+}
+
 /// What has been received so far.
 pub(super) struct Receiver {
     inbox: Inbox,
     expect: Expect,
     control: KVec<u8>,
     ended: Ended,
+    /// What was found wrong in a callback, until the job has seen to it.
+    wrong: Option<Wrong>,
 }
 
 /// What is over and ends soon, many at once: whoever waits for them then has more to do when it is
@@ -103,6 +135,7 @@ impl Receiver {
             expect: Expect::Header,
             control,
             ended: Ended(KVec::with_capacity(FRAMES, GFP_KERNEL)?),
+            wrong: None,
         })
     }
 
@@ -121,6 +154,7 @@ impl Receiver {
     /// connection can use.
     pub(super) fn forget(&mut self) -> Option<Staging> {
         self.expect = Expect::Header;
+        self.wrong = None;
         self.inbox.take_staging()
     }
 }
@@ -142,26 +176,66 @@ impl From<Fault> for Wrong {
 impl Connection {
     /// Receives what is there, but not too much at a time. Only called by the connection's job.
     pub(super) fn receive(&self) {
-        let mut receiver = self.receiver.lock();
-        let result = self.frames(&mut receiver);
+        let more = self.receiver.enter(|receiver| {
+            let result = match receiver.wrong.take() {
+                Some(wrong) => Err(wrong),
+                None => self.frames(receiver, &self.socket, Place::Job),
+            };
 
-        receiver.ended.end();
-        drop(receiver);
-        match result {
-            Ok(true) => self.job.schedule(),
-            Ok(false) => (),
-            Err(Wrong::Fault(Fault::Socket(error))) => self.broken(error),
-            Err(Wrong::Fault(Fault::Closed)) => self.over(Cause::Lost),
-            Err(Wrong::Fault(Fault::Frame(error))) => self.protocol(error.text()),
-            Err(Wrong::Fault(Fault::NoRoom)) => self.protocol("more data than asked for"),
-            Err(Wrong::Fault(Fault::Digest)) => self.damaged(),
-            Err(Wrong::Fault(Fault::Seal)) => self.forged(),
-            Err(Wrong::Protocol(text)) => self.protocol(text),
+            receiver.ended.end();
+            match result {
+                Ok(true) => self.job.schedule(),
+                Ok(false) => (),
+                Err(Wrong::Fault(Fault::Socket(error))) => self.broken(error),
+                Err(Wrong::Fault(Fault::Closed)) => self.over(Cause::Lost),
+                Err(Wrong::Fault(Fault::Frame(error))) => self.protocol(error.text()),
+                Err(Wrong::Fault(Fault::NoRoom)) => self.protocol("more data than asked for"),
+                Err(Wrong::Fault(Fault::Digest)) => self.damaged(),
+                Err(Wrong::Fault(Fault::Seal)) => self.forged(),
+                Err(Wrong::Protocol(text)) => self.protocol(text),
+            }
+        });
+
+        if more {
+            self.job.schedule();
         }
     }
 
-    /// Receives some frames; returns whether there may be more.
-    fn frames(&self, receiver: &mut Receiver) -> Result<bool, Wrong> {
+    /// Receives what has arrived at `socket`, that of the connection, as far as that takes no time;
+    /// returns whether nothing is left to be done by the connection's job.
+    pub(super) fn receive_here(&self, socket: &Locked<'_>) -> bool {
+        // If somebody else is inside, he goes on with it.
+        let mut done = true;
+        let more = self.receiver.enter(|receiver| {
+            if receiver.wrong.is_some() || !receiver.inbox.is_plain() {
+                done = false;
+                return;
+            }
+            match self.frames(receiver, socket, Place::Callback) {
+                Ok(more) => done = !more && socket.is_drained() && !self.is_asked_for_more(),
+                Err(wrong) => {
+                    receiver.wrong = Some(wrong);
+                    done = false;
+                }
+            }
+            receiver.ended.end();
+        });
+
+        done && !more
+    }
+
+    /// Returns whether what has ended makes room for something that waits.
+    fn is_asked_for_more(&self) -> bool {
+        self.storage.queue.lock().wants_service()
+    }
+
+    /// Receives some frames from `source`; returns whether there may be more.
+    fn frames(
+        &self,
+        receiver: &mut Receiver,
+        source: &impl Receive,
+        place: Place,
+    ) -> Result<bool, Wrong> {
         let mut bytes = 0;
         let mut portion = 0;
 
@@ -169,12 +243,15 @@ impl Connection {
             if self.is_over() {
                 return Ok(false);
             }
-            let Some(len) = self.step(receiver)? else {
+            if place == Place::Callback && (portion >= FEW || !receiver.expect.is_small()) {
+                return Ok(true);
+            }
+            let Some(len) = self.step(receiver, source)? else {
                 return Ok(false);
             };
 
             portion += len;
-            if portion >= PORTION {
+            if place == Place::Job && portion >= PORTION {
                 bytes += core::mem::take(&mut portion);
                 receiver.ended.end();
                 if bytes >= BYTES {
@@ -188,18 +265,23 @@ impl Connection {
 
     /// Receives what comes next; returns the number of bytes of data, [`None`] if there is nothing
     /// more now.
-    fn step(&self, receiver: &mut Receiver) -> Result<Option<usize>, Wrong> {
+    fn step(
+        &self,
+        receiver: &mut Receiver,
+        source: &impl Receive,
+    ) -> Result<Option<usize>, Wrong> {
         let Receiver {
             inbox,
             expect,
             control,
             ended,
+            wrong: _,
         } = receiver;
         let mut bytes = 0;
 
         *expect = match expect {
             Expect::Header => {
-                let Some(header) = inbox.header(&self.socket)? else {
+                let Some(header) = inbox.header(source)? else {
                     return Ok(None);
                 };
                 self.note_rx();
@@ -208,7 +290,7 @@ impl Connection {
             Expect::Control { header, have } => {
                 let wanted = header.payload as usize;
 
-                match inbox.payload(&self.socket, control, wanted, have)? {
+                match inbox.payload(source, control, wanted, have)? {
                     Some(true) => (),
                     Some(false) => return Ok(Some(0)),
                     None => return Ok(None),
@@ -226,7 +308,7 @@ impl Connection {
                 data,
                 have,
             } => {
-                let Some(arrived) = inbox.data(&self.socket, data, have)? else {
+                let Some(arrived) = inbox.data(source, data, have)? else {
                     return Ok(None);
                 };
                 self.note_rx();
@@ -240,7 +322,7 @@ impl Connection {
             }
             Expect::Sealed => return Ok(None),
             Expect::Waste(left) => {
-                let Some(len) = inbox.skip(&self.socket, *left)? else {
+                let Some(len) = inbox.skip(source, *left)? else {
                     return Ok(None);
                 };
                 match left.saturating_sub(len) {

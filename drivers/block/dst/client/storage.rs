@@ -3,9 +3,10 @@
 //! A storage: a disk of this machine whose data is on another one.
 //!
 //! Locks, outer ones first: `changing`; `keepers`, `adder`, `disk`, `session`, `old` (mutexes, each
-//! taken alone); the inside of a connection's turnstile (mutex); `status`, `policy`, `route`
-//! (mutexes, each taken alone); `queue`, `links`, a connection's control (spinlocks, each taken
-//! alone, leaves but for the scheduler's own).
+//! taken alone); the inside of a connection's turnstiles (a mutex to send, a semaphore to receive,
+//! which is only tried where something arrives); `status`, `policy`, `route` (mutexes, each taken
+//! alone); `queue`, `links`, a connection's control and ear (spinlocks, each taken alone, leaves
+//! but for the scheduler's own).
 
 use super::{
     config::{

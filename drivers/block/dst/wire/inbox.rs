@@ -14,7 +14,7 @@ use crate::{
             Pieces,
             Scatter, //
         },
-        socket::Socket, //
+        socket::Receive, //
     },
     proto::{
         digest::MAX_SIZE,
@@ -102,6 +102,11 @@ impl Inbox {
         self.protection = protection;
     }
 
+    /// Returns whether nothing protects the frames that come.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.protection, Incoming::Plain)
+    }
+
     /// Gives the memory back that [`Self::protect`] got. What was received is of no use then.
     pub(crate) fn take_staging(&mut self) -> Option<Staging> {
         self.staging.take()
@@ -112,7 +117,7 @@ impl Inbox {
     /// # Errors
     ///
     /// A [`Fault`] is final: nobody can tell where the next header would begin.
-    pub(crate) fn header(&mut self, socket: &Socket) -> Result<Option<Header>, Fault> {
+    pub(crate) fn header(&mut self, socket: &impl Receive) -> Result<Option<Header>, Fault> {
         loop {
             if let Incoming::Sealed(_) = self.protection {
                 if let Some(header) = self.sealed_header()? {
@@ -166,7 +171,7 @@ impl Inbox {
     /// # Errors
     ///
     /// A [`Fault`] is final.
-    fn bytes(&mut self, socket: &Socket, buffer: &mut [u8]) -> Result<Option<usize>, Fault> {
+    fn bytes(&mut self, socket: &impl Receive, buffer: &mut [u8]) -> Result<Option<usize>, Fault> {
         let unread = self.take(buffer.len());
 
         if unread.is_empty() {
@@ -188,7 +193,7 @@ impl Inbox {
     /// A [`Fault`] is final. What is in `destination` then is not what was sent.
     pub(crate) fn data(
         &mut self,
-        socket: &Socket,
+        socket: &impl Receive,
         destination: &impl Destination,
         have: &mut usize,
     ) -> Result<Option<Arrived>, Fault> {
@@ -217,7 +222,7 @@ impl Inbox {
     /// returns false if not all of it is there yet.
     fn verify(
         &mut self,
-        socket: &Socket,
+        socket: &impl Receive,
         destination: &impl Destination,
         have: &mut usize,
     ) -> Result<bool, Fault> {
@@ -266,7 +271,7 @@ impl Inbox {
     /// Receives what comes next into `destination` but its first `skip` bytes; see [`Self::bytes`].
     fn fill(
         &mut self,
-        socket: &Socket,
+        socket: &impl Receive,
         destination: &impl Destination,
         skip: usize,
     ) -> Result<Option<usize>, Fault> {
@@ -336,7 +341,7 @@ impl Inbox {
     /// A [`Fault`] is final.
     pub(crate) fn payload(
         &mut self,
-        socket: &Socket,
+        socket: &impl Receive,
         buffer: &mut KVec<u8>,
         len: usize,
         have: &mut usize,
@@ -361,7 +366,7 @@ impl Inbox {
     }
 
     /// Receives up to `len` bytes of what comes next and forgets them; see [`Self::bytes`].
-    pub(crate) fn skip(&mut self, socket: &Socket, len: usize) -> Result<Option<usize>, Fault> {
+    pub(crate) fn skip(&mut self, socket: &impl Receive, len: usize) -> Result<Option<usize>, Fault> {
         match self.take(len) {
             [] => received(socket.discard(len)),
             unread => Ok(Some(unread.len())),
@@ -377,7 +382,7 @@ impl Inbox {
     }
 
     /// Receives as much as there is room for; returns whether there was anything.
-    fn refill(&mut self, socket: &Socket) -> Result<bool, Fault> {
+    fn refill(&mut self, socket: &impl Receive) -> Result<bool, Fault> {
         // It is less than a header that is moved.
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;

@@ -4,7 +4,6 @@
 
 use crate::abstractions::barrier;
 use kernel::{
-    new_mutex,
     prelude::*,
     sync::{
         atomic::{
@@ -12,7 +11,10 @@ use kernel::{
             Full,
             Relaxed, //
         },
-        Mutex, //
+        lock::{
+            Backend,
+            Lock, //
+        }, //
     }, //
 };
 
@@ -21,25 +23,25 @@ const MAX_ROUNDS: usize = 8;
 
 /// Something that everybody may want to be done, but only one can do at a time.
 ///
-/// Who comes while another one is inside leaves at once, and the one inside goes another round.
+/// Who comes while another one is inside leaves at once, and the one inside goes another round. In
+/// which context it may be entered depends on the lock.
 #[pin_data]
-pub(crate) struct Turnstile<T> {
+pub(crate) struct Turnstile<T, B: Backend> {
     wanted: Atomic<bool>,
     #[pin]
-    inside: Mutex<T>,
+    inside: Lock<T, B>,
 }
 
-impl<T: Unpin> Turnstile<T> {
-    /// Creates a turnstile around what is needed inside.
-    pub(crate) fn new(inside: T) -> impl PinInit<Self> {
+impl<T: Unpin, B: Backend> Turnstile<T, B> {
+    /// Creates a turnstile around the lock of what is needed inside.
+    pub(crate) fn new(inside: impl PinInit<Lock<T, B>>) -> impl PinInit<Self> {
         pin_init!(Self {
             wanted: Atomic::new(false),
-            inside <- new_mutex!(inside, "dst::Turnstile"),
+            inside <- inside,
         })
     }
 
     /// Has `work` done at least once from now on, by this caller or by the one that is inside.
-    /// Process context.
     ///
     /// Returns whether there is still something to be done by somebody: this caller has done its
     /// share.

@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/net.h>
+#include <linux/semaphore.h>
 #include <linux/skbuff.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
@@ -81,13 +82,14 @@ int dstblk_aead_decrypt(struct aead_request *req, struct scatterlist *src,
 /* net.c */
 typedef void (*dstblk_sk_callback)(struct sock *sk);
 enum dstblk_event {
+	DSTBLK_EVENT_ARRIVED,
 	DSTBLK_EVENT_READABLE,
 	DSTBLK_EVENT_WRITABLE,
 	DSTBLK_EVENT_CHANGED,
 };
 
 /* Implemented in Rust; called under sk->sk_callback_lock, so it must not sleep. */
-void dstblk_socket_event(void *data, enum dstblk_event event);
+void dstblk_socket_event(void *data, struct sock *sk, enum dstblk_event event);
 void dstblk_sk_reclassify(struct sock *sk);
 void dstblk_sk_prepare(struct sock *sk, bool reclaim);
 void dstblk_sk_set_callbacks(struct sock *sk, void *data);
@@ -95,6 +97,7 @@ void dstblk_sk_clear_callbacks(struct sock *sk);
 int dstblk_sk_connect(struct socket *sock, void *addr, int len);
 void dstblk_sk_want_space(struct socket *sock);
 bool dstblk_sk_is_drained(const struct sock *sk);
+int dstblk_sk_receive_locked(struct sock *sk, struct iov_iter *iter);
 void dstblk_sk_abort(struct socket *sock);
 bool dstblk_sk_is_settled(const struct sock *sk);
 bool dstblk_sk_peer_user(struct sock *sk, u32 *user);
@@ -127,6 +130,8 @@ void dstblk_helper_memalloc_noreclaim_restore(unsigned int flags);
 unsigned long dstblk_helper_spin_lock_irqsave(spinlock_t *lock);
 void dstblk_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 bool dstblk_helper_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
+void dstblk_helper_sema_init(struct semaphore *sem, int val);
+void dstblk_sema_assert_is_held(struct semaphore *sem);
 void dstblk_helper_set_current_state(unsigned int state);
 int dstblk_helper_cond_resched(void);
 void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu);

@@ -67,13 +67,20 @@ static void dstblk_sk_event(struct sock *sk, enum dstblk_event event)
 	read_lock_bh(&sk->sk_callback_lock);
 	data = (uintptr_t)sk->sk_user_data & SK_USER_DATA_PTRMASK;
 	if (data)
-		dstblk_socket_event((void *)data, event);
+		dstblk_socket_event((void *)data, sk, event);
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
+/*
+ * TCP calls this with the lock of the socket held. If that is not a task's, what
+ * has arrived can be received right here.
+ */
 static void dstblk_sk_data_ready(struct sock *sk)
 {
-	dstblk_sk_event(sk, DSTBLK_EVENT_READABLE);
+	if (sk_is_tcp(sk) && sk->sk_state == TCP_ESTABLISHED && !sock_owned_by_user_nocheck(sk))
+		dstblk_sk_event(sk, DSTBLK_EVENT_ARRIVED);
+	else
+		dstblk_sk_event(sk, DSTBLK_EVENT_READABLE);
 }
 
 static void dstblk_sk_write_space(struct sock *sk)
@@ -173,6 +180,32 @@ bool dstblk_sk_is_drained(const struct sock *sk)
 	return skb_queue_empty_lockless(&sk->sk_receive_queue) &&
 	       !READ_ONCE(sk->sk_shutdown) && !READ_ONCE(sk->sk_err) &&
 	       READ_ONCE(sk->sk_state) != TCP_CLOSE;
+}
+
+static int dstblk_sk_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset,
+			   size_t len)
+{
+	struct iov_iter *iter = desc->arg.data;
+	size_t now = min(len, iov_iter_count(iter));
+
+	if (now && skb_copy_datagram_iter(skb, offset, iter, now))
+		return -EFAULT;
+	desc->count = iov_iter_count(iter);
+	return now;
+}
+
+/*
+ * Receive into @iter, at least one byte of room, with the lock of a TCP socket
+ * held. Returns the number of bytes, zero if there is nothing now or never.
+ */
+int dstblk_sk_receive_locked(struct sock *sk, struct iov_iter *iter)
+{
+	read_descriptor_t desc = {
+		.arg.data = iter,
+		.count = iov_iter_count(iter),
+	};
+
+	return tcp_read_sock(sk, &desc, dstblk_sk_actor);
 }
 
 /*

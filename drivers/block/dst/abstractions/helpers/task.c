@@ -50,6 +50,16 @@ bool dstblk_helper_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags)
 	return spin_trylock_irqsave(lock, *flags);
 }
 
+void dstblk_helper_sema_init(struct semaphore *sem, int val)
+{
+	sema_init(sem, val);
+}
+
+void dstblk_sema_assert_is_held(struct semaphore *sem)
+{
+	WARN_ON_ONCE(READ_ONCE(sem->count) > 0);
+}
+
 void dstblk_helper_set_current_state(unsigned int state)
 {
 	set_current_state(state);
