@@ -180,18 +180,8 @@ impl Connection {
 
         socket.set_events(ear.clone())?;
 
-        let mut outbox = Outbox::new(BATCH)?;
-        let mut receiver = Receiver::new()?;
-
-        // Only the data of requests has a digest, and there is none before the server has agreed.
-        if let Some(method) = storage.digest() {
-            let outgoing = Outgoing::Digest(method.prepare(hello.session)?);
-            let incoming = Incoming::Digest(method.prepare(hello.session)?);
-
-            outbox.protect(outgoing, Memory::Foreign(spares.for_sending()?));
-            receiver.protect(incoming, Memory::Foreign(spares.for_receiving()?));
-        }
-
+        let outbox = Outbox::new(BATCH)?;
+        let receiver = Receiver::new()?;
         let connection = Arc::pin_init(
             pin_init!(Self {
                 storage: storage.clone(),
@@ -225,6 +215,13 @@ impl Connection {
             GFP_KERNEL,
         )?;
 
+        // Only the data of requests has a digest, and there is none before the server has agreed.
+        if let Some(method) = storage.digest() {
+            let outgoing = Outgoing::Digest(method.prepare(hello.session)?);
+            let incoming = Incoming::Digest(method.prepare(hello.session)?);
+
+            connection.protect(outgoing, incoming, spares)?;
+        }
         connection.job.attach(connection.clone());
         connection.ear.set(Some(connection.clone()));
         connection.transmit();
@@ -240,17 +237,22 @@ impl Connection {
         incoming: Incoming,
         spares: &mut Spares,
     ) -> Result {
-        let to_send = Memory::Foreign(spares.for_sending()?);
-        let to_receive = Memory::Foreign(spares.for_receiving()?);
-
-        self.sender
-            .alone(|outbox| outbox.protect(outgoing, to_send));
-        self.receiver
-            .alone(|receiver| receiver.resume(incoming, to_receive));
+        self.protect(outgoing, incoming, spares)?;
         self.control.lock().shaking = false;
         self.transmit();
         // What came meanwhile was left alone.
         self.job.schedule();
+        Ok(())
+    }
+
+    /// Has `outgoing` and `incoming` protect all frames that come from now on.
+    fn protect(&self, outgoing: Outgoing, incoming: Incoming, spares: &mut Spares) -> Result {
+        let (to_send, to_receive) = spares.take()?;
+
+        self.sender
+            .alone(|outbox| outbox.protect(outgoing, Memory::Foreign(to_send)));
+        self.receiver
+            .alone(|receiver| receiver.protect(incoming, Memory::Foreign(to_receive)));
         Ok(())
     }
 

@@ -139,13 +139,8 @@ impl Receiver {
         })
     }
 
-    /// Expects frames that are protected by `protection`; see [`Inbox::protect`].
+    /// Goes on with frames that are protected by `protection`; see [`Inbox::protect`].
     pub(super) fn protect(&mut self, protection: Incoming, memory: Memory) {
-        self.inbox.protect(protection, memory);
-    }
-
-    /// Goes on with frames that are sealed.
-    pub(super) fn resume(&mut self, protection: Incoming, memory: Memory) {
         self.inbox.protect(protection, memory);
         self.expect = Expect::Header;
     }
@@ -265,11 +260,7 @@ impl Connection {
 
     /// Receives what comes next; returns the number of bytes of data, [`None`] if there is nothing
     /// more now.
-    fn step(
-        &self,
-        receiver: &mut Receiver,
-        source: &impl Receive,
-    ) -> Result<Option<usize>, Wrong> {
+    fn step(&self, receiver: &mut Receiver, source: &impl Receive) -> Result<Option<usize>, Wrong> {
         let Receiver {
             inbox,
             expect,

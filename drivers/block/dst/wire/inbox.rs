@@ -366,7 +366,11 @@ impl Inbox {
     }
 
     /// Receives up to `len` bytes of what comes next and forgets them; see [`Self::bytes`].
-    pub(crate) fn skip(&mut self, socket: &impl Receive, len: usize) -> Result<Option<usize>, Fault> {
+    pub(crate) fn skip(
+        &mut self,
+        socket: &impl Receive,
+        len: usize,
+    ) -> Result<Option<usize>, Fault> {
         match self.take(len) {
             [] => received(socket.discard(len)),
             unread => Ok(Some(unread.len())),

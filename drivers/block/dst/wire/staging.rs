@@ -190,24 +190,22 @@ impl Spares {
         }
     }
 
-    /// Takes memory to send from, or allocates it. Process context.
+    /// Takes memory to send from and memory to receive into, or allocates it. Process context.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if there is no memory.
-    pub(crate) fn for_sending(&mut self) -> Result<Staging> {
-        self.to_send.take().map_or_else(Staging::for_sending, Ok)
-    }
-
-    /// Takes memory to receive into, or allocates it; see [`Self::for_sending`].
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if there is no memory.
-    pub(crate) fn for_receiving(&mut self) -> Result<Staging> {
-        self.to_receive
+    /// `ENOMEM` if there is no memory. What there is stays for the next attempt.
+    pub(crate) fn take(&mut self) -> Result<(Staging, Staging)> {
+        if self.to_send.is_none() {
+            self.to_send = Some(Staging::for_sending()?);
+        }
+        if self.to_receive.is_none() {
+            self.to_receive = Some(Staging::for_receiving()?);
+        }
+        self.to_send
             .take()
-            .map_or_else(Staging::for_receiving, Ok)
+            .zip(self.to_receive.take())
+            .ok_or(ENOMEM)
     }
 
     /// Takes back what a connection does not need any more.
