@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """An export with keys, and those who may use it."""
 
+import uuid
 from typing import Any
 
 from lab.dst import PORT
@@ -14,6 +15,39 @@ from lab.wire import Frame, Opcode
 PLACE = 80
 MARK = b"h" * 4096
 EVIL = b"evil" * 1024
+
+
+def key(machine: Machine) -> tuple[str, str]:
+    """A new key: the file that it is in on this machine, and the public one."""
+    path = f"/run/key-{uuid.uuid4().hex}"
+    machine.dst.ctl("key", "generate", "--out", path)
+    return path, machine.dst.ctl("key", "public", path).out.strip()
+
+
+def copy(source: Machine, path: str, target: Machine) -> str:
+    """The same secret on another machine."""
+    target.sh(f"umask 077; echo {source.get(path).decode().strip()} > {path}")
+    return path
+
+
+def identity(server: Machine) -> str:
+    """Give a server a key; the public one."""
+    path, public = key(server)
+    server.dst.ctl("server", "set", "--key", path)
+    return public
+
+
+class Keys:
+    """The keys of a pair of machines."""
+
+    def __init__(self, server: Machine, client: Machine) -> None:
+        self.server = identity(server)
+        self.path, self.public = key(client)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What a client has to say besides."""
+        return "--key", self.path, "--server-key", self.server
 
 
 class Keyed:

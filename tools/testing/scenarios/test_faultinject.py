@@ -2,17 +2,19 @@
 """Allocations of the module fail: commands refuse, I/O waits, nothing breaks."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from lab import fio
 from lab.bed import Bed
 from lab.dst import EVERYBODY, PORT
+from lab.keyed import Keys
 from lab.machine import Machine
 from lab.pool import Spec
 
 ROUNDS = 8
+BREAKS = 3
 
 
 def need(*machines: Machine) -> None:
@@ -65,13 +67,61 @@ def test_commands_work_or_refuse(server: Machine, client: Machine) -> None:
     fio.verify(client, client.dst.attach("disk", server), size=16)
 
 
-def test_io_does_not_notice(disk: str, server: Machine, client: Machine) -> None:
+def plain(server: Machine, client: Machine) -> str:
+    """A disk without any protection on its way."""
+    server.dst.export("disk", server.disk(0))
+    return client.dst.attach("disk", server)
+
+
+def digested(server: Machine, client: Machine) -> str:
+    """One whose data has a digest."""
+    server.dst.export("disk", server.disk(0))
+    return client.dst.attach("disk", server, "--digest", "crc32c")
+
+
+def sealed(server: Machine, client: Machine) -> str:
+    """One over sealed connections."""
+    keys = Keys(server, client)
+    server.dst.export("disk", server.disk(0), "--allow-key", f"{keys.public}:rw", allow=())
+    return client.dst.attach("disk", server, *keys.options)
+
+
+@pytest.mark.parametrize("attach", [plain, digested, sealed])
+def test_io_does_not_notice(
+    server: Machine, client: Machine, attach: Callable[[Machine, Machine], str]
+) -> None:
+    need(server, client)
+    disk = attach(server, client)
     with failing(server, client, percent=1):
         job = fio.start(client, disk, size=64, blocks="512-128k")
+        for number in range(BREAKS):
+            client.run("ss", "-tK", f"dport = :{PORT}")
+            # Attempts that meet no memory are repeated after a while.
+            reconnects = "/sys/block/dst-disk/dst/reconnects"
+            client.wait("files.number_at_least", 60, path=reconnects, least=number + 1)
         assert job.wait(120).rc == 0
     client.dst.wait_state("disk", "connected")
     client.call("blockio.write", path=disk, sector=0, count=64, seed=1)
     assert client.call("blockio.wrong", path=disk, sector=0, count=64, seed=1) == []
+
+
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_what_met_no_memory_is_sent_soon_afterwards(
+    server: Machine, client: Machine, side: str
+) -> None:
+    server.dst.export("disk", server.disk(0), "--keepalive", "10m")
+    disk = client.dst.attach("disk", server)
+    # The server has what a request needs from here on, but not what a packet does.
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=2)
+    with failing({"server": server, "client": client}[side], percent=100):
+        writing = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=1)
+        client.wait("stat.busy", 20, device="dst-disk")
+        client.wait("stat.quiet", 20, device="dst-disk", seconds=1)
+        assert not writing.done()
+    # Nobody says anything for ten minutes.
+    writing.result(10)
+    assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
+    assert client.dst.show("disk")["counters"]["reconnects"] == 0
 
 
 def test_the_module_is_loaded_or_not(bed: Bed) -> None:

@@ -10,46 +10,13 @@ import pytest
 from lab import fio
 from lab.bed import Bed
 from lab.dst import PORT
-from lab.keyed import Keyed
+from lab.keyed import Keyed, Keys, copy, identity, key
 from lab.machine import Machine
 from lab.pool import GIB, Spec
 from lab.sealed import Suite
 
 SUITES = ("chacha20-poly1305", "aes-256-gcm")
 COUNT = 3
-
-
-def key(machine: Machine) -> tuple[str, str]:
-    """A new key: the file that it is in on this machine, and the public one."""
-    path = f"/run/key-{uuid.uuid4().hex}"
-    machine.dst.ctl("key", "generate", "--out", path)
-    return path, machine.dst.ctl("key", "public", path).out.strip()
-
-
-def copy(source: Machine, path: str, target: Machine) -> str:
-    """The same secret on another machine."""
-    target.sh(f"umask 077; echo {source.get(path).decode().strip()} > {path}")
-    return path
-
-
-def identity(server: Machine) -> str:
-    """Give a server a key; the public one."""
-    path, public = key(server)
-    server.dst.ctl("server", "set", "--key", path)
-    return public
-
-
-class Keys:
-    """The keys of a pair of machines."""
-
-    def __init__(self, server: Machine, client: Machine) -> None:
-        self.server = identity(server)
-        self.path, self.public = key(client)
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """What a client has to say besides."""
-        return "--key", self.path, "--server-key", self.server
 
 
 @pytest.fixture

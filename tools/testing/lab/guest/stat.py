@@ -33,6 +33,11 @@ def idle(device: str) -> bool:
     return in_flight(device) == 0
 
 
+def busy(device: str) -> bool:
+    """Whether a request is under way."""
+    return in_flight(device) > 0
+
+
 def quiet(device: str, seconds: float) -> bool:
     """Whether nothing is completed for some time, which this takes."""
     before = stat(device)[:8]
