@@ -147,7 +147,7 @@ def test_pool(client: Machine) -> None:
 
 
 def test_what_is_in_use_is_not_removed(disk: str, server: Machine, client: Machine) -> None:
-    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.mount_new(disk, "/mnt/disk")
     result = client.dst.ctl("del", "disk", check=False)
     assert result.rc == 4 and "disk" in result.err
     result = server.dst.ctl("export", "del", "disk", check=False)

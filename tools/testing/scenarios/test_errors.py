@@ -96,7 +96,7 @@ def test_only_the_sick_place_fails(sick: Sick, client: Machine) -> None:
 
 @pytest.mark.stock
 def test_a_file_system_sees_the_error(sick: Sick, client: Machine) -> None:
-    client.sh(f"mkfs.ext4 -q {sick.disk}; mkdir -p /mnt/sick; mount {sick.disk} /mnt/sick")
+    client.mount_new(sick.disk, "/mnt/sick")
     client.sh("echo precious > /mnt/sick/file; sync; echo 3 > /proc/sys/vm/drop_caches")
     sick.become(READS_FAIL)
     result = client.run("cat", "/mnt/sick/file", check=False)

@@ -44,7 +44,7 @@ def test_made_filled_checked(disk: str, client: Machine, kind: str) -> None:
 def test_trim(disk: str, client: Machine) -> None:
     if not int(client.read("/sys/block/dst-disk/queue/discard_max_bytes")):
         pytest.skip("the backing device has no discard")
-    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.mount_new(disk, "/mnt/disk")
     client.sh("dd if=/dev/urandom of=/mnt/disk/big bs=1M count=64 status=none; sync")
     client.sh("rm /mnt/disk/big; sync; fstrim /mnt/disk", timeout=60)
     assert client.dst.show("disk")["counters"]["discards"] > 0
@@ -54,7 +54,7 @@ def test_trim(disk: str, client: Machine) -> None:
 def test_another_machine_mounts_what_this_one_wrote(
     disk: str, server: Machine, client: Machine
 ) -> None:
-    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.mount_new(disk, "/mnt/disk")
     client.sh("seq 100000 > /mnt/disk/numbers; umount /mnt/disk")
     client.dst.ctl("del", "disk")
     server.dst.ctl("export", "del", "disk")

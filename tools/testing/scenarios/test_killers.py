@@ -142,7 +142,7 @@ def test_a_sick_disk_delays_nobody_else(server: Machine, client: Machine) -> Non
 def test_a_long_outage(bed: Bed, disk: str, server: Machine, client: Machine, seconds: int) -> None:
     """A file system is mounted and written to; when the link is back, all goes on."""
     server.dst.ctl("export", "set", "disk", "--keepalive", f"{KEEPALIVE}s")
-    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.mount_new(disk, "/mnt/disk")
     job = fio.start(
         client,
         "/mnt/disk/file",
@@ -239,7 +239,7 @@ def test_slow_is_not_dead(bed: Bed, server: Machine, client: Machine) -> None:
 def test_shutdown_while_disconnected(bed: Bed, disk: str, server: Machine, client: Machine) -> None:
     """A mounted file system whose server is gone does not keep the machine from going down."""
     bed.reusable = False
-    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.mount_new(disk, "/mnt/disk")
     server.kill()
     client.spawn("sh", "-c", "echo lost > /mnt/disk/file; sync")
     client.wait("stat.in_flight", 30, device="dst-disk")

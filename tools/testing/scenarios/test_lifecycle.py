@@ -65,7 +65,7 @@ def test_export_del_under_load(disk: str, server: Machine, client: Machine) -> N
 def test_force_while_the_server_is_dead(
     bed: Bed, disk: str, server: Machine, client: Machine
 ) -> None:
-    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.mount_new(disk, "/mnt/disk")
     server.kill()
     bed.reusable = False
     syncing = client.spawn(

@@ -42,7 +42,7 @@ def test_writeback(small: tuple[Machine, Machine]) -> None:
     server, client = small
     server.dst.export("disk", server.disk(0))
     disk = client.dst.attach("disk", server)
-    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.mount_new(disk, "/mnt/disk")
     client.sh("echo 80 > /proc/sys/vm/dirty_ratio; echo 60 > /proc/sys/vm/dirty_background_ratio")
     fill(client, "/mnt/disk")
     client.sh(f"umount /mnt/disk; fsck.ext4 -fn {disk}", timeout=60)
@@ -53,6 +53,6 @@ def test_both_halves_in_one_machine(bed: Bed) -> None:
     (machine,) = bed.machines(Spec("both", disks=(GIB,), memory=LITTLE))
     machine.dst.export("own", machine.disk(0), allow=("10.77.0.0/16:rw", "127.0.0.0/8:rw"))
     disk = machine.dst.attach("own", machine)
-    machine.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/own; mount {disk} /mnt/own")
+    machine.mount_new(disk, "/mnt/own")
     fill(machine, "/mnt/own")
     machine.sh(f"umount /mnt/own; fsck.ext4 -fn {disk}", timeout=60)

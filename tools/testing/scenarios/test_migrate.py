@@ -52,7 +52,7 @@ def test_under_load_and_back(servers: tuple[Machine, Machine, Machine]) -> None:
 def test_with_a_file_system(servers: tuple[Machine, Machine, Machine]) -> None:
     first, second, client = servers
     disk = client.dst.attach("disk", first)
-    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.mount_new(disk, "/mnt/disk")
     client.sh("cp -a /usr/lib/python3* /mnt/disk/", timeout=60)
     client.dst.ctl("migrate", "disk", f"{second.address()}:{PORT}")
     client.sh("echo 3 > /proc/sys/vm/drop_caches")

@@ -195,7 +195,7 @@ def test_a_namespace_ends_under_a_file_system(
     a = disk(server, "a")
     red.export("disk", a)
     device = blue.attach("disk", "10.99.0.1")
-    server.sh(f"mkfs.ext4 -q {device}; mkdir -p /mnt/disk; mount {device} /mnt/disk")
+    server.mount_new(device, "/mnt/disk")
     job = fio.start(server, "/mnt/disk/file", size=32, blocks="4k-64k", depth=16)
     server.wait("stat.written_at_least", device="dst-disk", sectors=1024)
     if not reachable:

@@ -102,7 +102,7 @@ def test_the_module_of_the_server_is_reloaded(disk: str, server: Machine, client
 def test_a_file_system_outlives_an_outage(
     bed: Bed, disk: str, server: Machine, client: Machine
 ) -> None:
-    client.sh(f"mkfs.ext4 -q {disk}; mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.mount_new(disk, "/mnt/disk")
     copy = client.spawn("sh", "-c", "cp -a /usr/lib/python3* /mnt/disk/ && sync -f /mnt/disk")
     io_begun(client)
     with bed.board.cut(server, client):
