@@ -18,9 +18,17 @@ count_last_line() {
 	awk '/^[0-9]+ passed, [0-9]+ failed$/ { good = $1; bad = $3 } END { print good + 0, bad + 0 }' "$1"
 }
 
+# Instructions of the parts of the protocol, compared with those in the tree. If a change is
+# meant to be, the same with "print" instead of "check FILE" prints the new content of the file.
+host_instructions() {
+	"$LAB_SCRIPTS/build-dstctl" run --quiet --profile count --package dst-bench -- \
+		check tools/dst-bench/instructions
+}
+
 check_host() {
 	tests "host tests: cargo" count_cargo \
 		"$LAB_SCRIPTS/build-dstctl" test --quiet --no-fail-fast --workspace
+	tests "host tests: instructions" count_last_line host_instructions
 	# All inputs in the tree, and what comes to mind in a few seconds.
 	tests "host tests: fuzzers" count_last_line "$CHECKOUT/tools/fuzz/run" --seconds 4
 }
