@@ -83,7 +83,7 @@ install: check-kdir
 	install -D -m 755 $(dstctl) $(bindir)/dstctl
 	install -d $(docdir)
 	install -m 644 README.md COPYING Documentation/netlink/specs/dst.yaml $(docdir)/
-	find Documentation -name '*.rst' -exec install -m 644 -t $(docdir) {} +
+	find Documentation \( -name '*.rst' -o -name '*.svg' \) -exec install -m 644 -t $(docdir) {} +
 	install -D -m 644 include/uapi/linux/dst.h $(DESTDIR)$(PREFIX)/include/linux/dst.h
 	@completions=$(DESTDIR)$(PREFIX)/share/bash-completion/completions; \
 	if $(dstctl) completions bash >/dev/null 2>&1; then \
@@ -130,20 +130,29 @@ check-debug:
 	scripts/lab/build-dstctl >/dev/null
 	tools/testing/run check-debug
 
-.PHONY: bench
-bench:
-	scripts/lab/prepare build guest uml
-	scripts/lab/build-module stock >/dev/null
-	scripts/lab/build-module uml >/dev/null
+# ON=qemu measures on the stock kernel, REPORT=1 writes Documentation/block/dst/performance.rst;
+# OPTIONS are those of the program.
+ON ?= uml
+.PHONY: bench bench-quick
+bench bench-quick:
+	scripts/lab/prepare build guest $(filter uml,$(ON))
+	scripts/lab/build-module $(if $(filter qemu,$(ON)),stock,$(ON)) >/dev/null
 	scripts/lab/build-dstctl >/dev/null
-	tools/testing/run bench
+	tools/testing/run bench --on $(ON) $(if $(filter bench-quick,$@),--quick) \
+		$(if $(REPORT),--report) $(OPTIONS)
+
+# The parts of the protocol on the host; OPTIONS are those of criterion: a part of a name, say.
+.PHONY: bench-parts
+bench-parts:
+	scripts/lab/prepare build
+	scripts/lab/build-dstctl bench --package dst-bench -- $(OPTIONS)
 
 .PHONY: count
 count:
 	scripts/lab/prepare build guest
 	scripts/lab/build-module stock >/dev/null
 	scripts/lab/build-dstctl >/dev/null
-	tools/testing/run count
+	tools/testing/run count $(OPTIONS)
 
 # SEED=s.r is round r of seed s, alone; OPTIONS are those of the program.
 ROUNDS ?= 100
@@ -190,8 +199,12 @@ help:
 	@echo '  make shell        the same two machines, and a prompt'
 	@echo '  make check        all tests (parts: check-host, check-style)'
 	@echo '  make check-debug  the scenarios under kernels that check themselves'
-	@echo '  make bench        numbers, side by side with nvme-tcp and nbd'
-	@echo '  make count        instructions of each request, beside nvme-tcp'
+	@echo '  make bench        numbers, side by side with nvme-tcp and nbd; REPORT=1 writes them'
+	@echo '                    into Documentation, ON=qemu takes the stock kernel'
+	@echo '  make bench-quick  fewer of them, in a few minutes'
+	@echo '  make bench-parts  the parts of the protocol on the host, by criterion'
+	@echo '  make count        instructions of each request, beside nvme-tcp;'
+	@echo '                    OPTIONS=--check compares them with those that are known'
 	@echo '  make recovery     for how long I/O stands still when something breaks'
 	@echo '  make attacks      what hostile peers and networks try, and what comes of it'
 	@echo '  make fuzz         the protocol, fuzzed on the host; SECONDS=n for each target,'

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 
 from lab import stage
-from lab.bench import NQN
+from lab.bench.peers import NQN
 from lab.dst import PORT
 from lab.flavour import FLAVOURS
 from lab.machine import Machine

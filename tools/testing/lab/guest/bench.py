@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What benchmarks need to know of the machine that they run in."""
+
+import glob
+import os
+import re
+import socket
+import subprocess
+import time
+
+BUFFER = 1 << 20
+POLL = 0.005
+
+
+def busy() -> float:
+    """Seconds that all processors together have spent on something since the boot."""
+    with open("/proc/stat", encoding="utf-8") as file:
+        ticks = [int(word) for word in file.readline().split()[1:9]]
+    idle, waiting = ticks[3:5]
+    return (sum(ticks) - idle - waiting) / os.sysconf("SC_CLK_TCK")
+
+
+def switches() -> int:
+    """Context switches since the boot."""
+    with open("/proc/stat", encoding="utf-8") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("ctxt "))
+
+
+def moved(device: str) -> int:
+    """Bytes that were read from and written to a device, by its path."""
+    name = os.path.basename(os.path.realpath(device))
+    with open(f"/sys/class/block/{name}/stat", encoding="utf-8") as file:
+        words = [int(word) for word in file.read().split()]
+    return (words[2] + words[6]) * 512
+
+
+def state(device: str) -> dict[str, float]:
+    """All that is counted, at one instant."""
+    return {
+        "busy": busy(),
+        "switches": switches(),
+        "bytes": moved(device),
+    }
+
+
+def watched(argv: list[str], device: str, patience: float) -> dict[str, object]:
+    """Run a load, and count from its first request to its end."""
+    before = now = state(device)
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        # The last state without a request of it: its start does not count.
+        while now["bytes"] == before["bytes"] and process.poll() is None:
+            before = now
+            time.sleep(POLL)
+            now = state(device)
+        out, err = process.communicate(timeout=patience)
+        after = state(device)
+    finally:
+        process.kill()
+    if process.returncode != 0:
+        raise RuntimeError(f"{argv[0]}: {err.decode(errors='replace')}")
+    counted = {name: after[name] - before[name] for name in before}
+    return {"out": out.decode(), "counted": counted}
+
+
+def stream(seconds: float, warm: float) -> float:
+    """Bytes per second of one TCP connection over the loopback interface."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    sender = subprocess.Popen(
+        ["/usr/bin/python3", "-c", f"import lab.guest.bench as b; b.send({port})"]
+    )
+    connection, _ = listener.accept()
+    listener.close()
+    buffer = bytearray(BUFFER)
+    begin, total = time.monotonic(), 0
+    warming = True
+    with connection:
+        while (now := time.monotonic()) - begin < seconds or warming:
+            if warming and now - begin >= warm:
+                warming, begin, total = False, now, 0
+            total += connection.recv_into(buffer)
+        rate = total / (time.monotonic() - begin)
+    sender.wait(30)
+    return rate
+
+
+def send(port: int) -> None:
+    """Send until nobody listens."""
+    data = bytes(BUFFER)
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        try:
+            while True:
+                connection.sendall(data)
+        except OSError:
+            pass
+
+
+def nvme_device(subsystem: str) -> str:
+    """Path of the disk of a subsystem that nvme-tcp is connected to, or nothing.
+
+    If it was connected to several times, that of the connection made last.
+    """
+    found = []
+    for path in glob.glob("/sys/class/block/nvme*n*"):
+        name = os.path.basename(path)
+        try:
+            with open(f"{path}/device/subsysnqn", encoding="utf-8") as file:
+                same = file.read().strip() == subsystem
+            with open(f"{path}/size", encoding="utf-8") as file:
+                empty = int(file.read()) == 0
+        except OSError:
+            continue
+        number = re.fullmatch(r"nvme(\d+)n\d+", name)
+        if same and not empty and number and os.path.exists(f"/dev/{name}"):
+            found.append((int(number[1]), f"/dev/{name}"))
+    return max(found)[1] if found else ""
+
+
+def one_after_another(scripts: list[str]) -> list[float]:
+    """Run shell scripts; how many seconds each has taken."""
+    seconds = []
+    for script in scripts:
+        begin = time.monotonic()
+        subprocess.run(["sh", "-ec", script], check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.monotonic() - begin)
+    return seconds
+
+
+def _tell(path: str, text: str) -> None:
+    """Write to a file of the kernel, if there is one."""
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        pass
+
+
+def kernel_memory() -> int:
+    """Bytes that the kernel itself uses, without what it only keeps for the next time."""
+    os.sync()
+    _tell("/proc/sys/vm/drop_caches", "3")
+    for path in glob.glob("/sys/kernel/slab/*/shrink"):
+        _tell(path, "1")
+    # Also collects free pages that processors have put aside.
+    _tell("/proc/sys/vm/compact_memory", "1")
+    fields = {}
+    with open("/proc/meminfo", encoding="utf-8") as file:
+        for line in file:
+            name, value = line.split(":")
+            fields[name] = int(value.split()[0]) << 10
+    others = ("MemFree", "Buffers", "Cached", "SReclaimable", "AnonPages", "PageTables")
+    return fields["MemTotal"] - sum(fields[name] for name in others)
+
+
+def settled_memory() -> int:
+    """The same when it has not become less for a while: some things are given back later."""
+    least, same = kernel_memory(), 0
+    for _ in range(60):
+        time.sleep(0.25)
+        now = kernel_memory()
+        same = same + 1 if now >= least else 0
+        least = min(least, now)
+        if same == 4:
+            break
+    return least
