@@ -29,6 +29,7 @@ pub mod hello;
 pub mod inflight;
 pub mod job;
 pub mod keepalive;
+pub mod latency;
 pub mod limits;
 pub mod name;
 pub mod negotiate;
