@@ -14,6 +14,7 @@ mod control;
 // Nothing is sealed yet.
 #[allow(dead_code)]
 mod crypto;
+mod histogram;
 mod log;
 mod pool;
 // Also a crate of its own, which uses all of it and of which all of it is public.

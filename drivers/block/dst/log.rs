@@ -31,6 +31,11 @@ impl Clock {
     pub(crate) fn now(&self) -> u64 {
         self.0.elapsed().as_millis().unsigned_abs()
     }
+
+    /// Returns the time in nanoseconds.
+    pub(crate) fn nanoseconds(&self) -> u64 {
+        self.0.elapsed().as_nanos().unsigned_abs()
+    }
 }
 
 /// Decides which lines are written to the log.

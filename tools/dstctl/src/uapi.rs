@@ -75,6 +75,8 @@ numbers! {
         EXPORT_DISALLOW = 19,
         SERVER_GET = 20,
         SERVER_SET = 21,
+        STORAGE_STATS_GET = 22,
+        EXPORT_STATS_GET = 23,
     }
 }
 
@@ -325,6 +327,59 @@ numbers! {
     }
 }
 
+numbers! {
+    /// What a block device is asked for.
+    operation: u32, "DST_OPERATION_" {
+        READ = 1,
+        WRITE = 2,
+        FLUSH = 3,
+        DISCARD = 4,
+        WRITE_ZEROES = 5,
+    }
+}
+
+numbers! {
+    /// Attributes of a bucket of times.
+    bucket: u16, "DST_A_BUCKET_" {
+        FROM_NS = 1,
+        TO_NS = 2,
+        COUNT = 3,
+    }
+}
+
+numbers! {
+    /// Attributes of how long an operation took.
+    timing: u16, "DST_A_TIMING_" {
+        OPERATION = 1,
+        BUCKET = 2,
+        COUNT = 3,
+        BYTES = 4,
+        LONGEST_NS = 5,
+    }
+}
+
+numbers! {
+    /// Attributes of what a storage has done.
+    storage_stats: u16, "DST_A_STORAGE_STATS_" {
+        NAME = 1,
+        AGE_NS = 2,
+        TIMING = 3,
+        COUNTERS = 4,
+        CREDIT_WAITS = 5,
+        CREDIT_WAIT_NS = 6,
+    }
+}
+
+numbers! {
+    /// Attributes of what an export has done.
+    export_stats: u16, "DST_A_EXPORT_STATS_" {
+        NAME = 1,
+        AGE_NS = 2,
+        TIMING = 3,
+        COUNTERS = 4,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -385,6 +440,11 @@ mod tests {
             walls::ALL,
             server::ALL,
             pool::ALL,
+            operation::ALL,
+            bucket::ALL,
+            timing::ALL,
+            storage_stats::ALL,
+            export_stats::ALL,
         ]
         .into_iter()
         .flatten()

@@ -117,6 +117,33 @@ def test_refusals_carry_a_sentence(server: Machine) -> None:
         assert re.search(r"Netlink error: \w.{10,}:", text), result
 
 
+def test_what_was_done_and_how_long_it_took(disk: str, server: Machine, client: Machine) -> None:
+    """All of it by the kernel's own client: no number needs to be known."""
+    client.call("blockio.write", path=disk, sector=0, count=4096, seed=1)
+    one = json.loads(ynl(client, "--do", "storage-stats-get", name="disk").out)
+    every = json.loads(ynl(client, "--dump", "storage-stats-get").out)
+    assert [stats["name"] for stats in every] == ["disk"]
+    assert every[0]["timing"] == one["timing"]
+    there = json.loads(ynl(server, "--do", "export-stats-get", name="disk").out)
+    assert len(json.loads(ynl(server, "--dump", "export-stats-get").out)) == 1
+    for stats in one, there:
+        timings = {timing["operation"]: timing for timing in stats["timing"]}
+        assert set(timings) == {"read", "write", "flush", "discard", "write-zeroes"}
+        write = timings["write"]
+        assert write["bytes"] == 4096 * 512
+        assert write["count"] == sum(bucket["count"] for bucket in write["bucket"]) >= 2
+        assert write["count"] == stats["counters"]["writes"]
+        last = write["bucket"][-1]
+        assert last["from-ns"] <= write["longest-ns"] <= last["to-ns"] < stats["age-ns"]
+        assert "bucket" not in timings["discard"] and timings["discard"]["count"] == 0
+    for operation, machine, reason in (
+        ("storage-stats-get", client, "There is no storage called nothing: No such device"),
+        ("export-stats-get", server, "nothing: No such file or directory"),
+    ):
+        result = ynl(machine, "--do", operation, check=False, name="nothing")
+        assert result.rc != 0 and reason in result.out + result.err, result
+
+
 def test_sentences_do_not_control_terminals(server: Machine) -> None:
     """Names that are none are repeated, without what a terminal would obey."""
     for name in "a\nb\x1b[2J", "a\x7fb":

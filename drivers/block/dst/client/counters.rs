@@ -2,21 +2,28 @@
 
 //! What a storage has done since it was added.
 
-use crate::abstractions::bio::Operation;
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
+use crate::{
+    abstractions::bio::{
+        Bio,
+        Operation, //
+    },
+    histogram::{
+        Kind,
+        Timings, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
 
 /// Counters that are changed by many at the same time.
 pub(crate) struct Counters {
-    reads: Atomic<u64>,
-    writes: Atomic<u64>,
-    flushes: Atomic<u64>,
-    discards: Atomic<u64>,
-    write_zeroes: Atomic<u64>,
-    bytes_read: Atomic<u64>,
-    bytes_written: Atomic<u64>,
+    /// From when the block layer asked until it was told how that ended.
+    pub(crate) timings: Timings,
     errors: Atomic<u64>,
     resent: Atomic<u64>,
     reconnects: Atomic<u64>,
@@ -63,19 +70,17 @@ pub(crate) struct Totals {
 }
 
 impl Counters {
-    /// Returns counters that are all 0.
-    pub(crate) const fn new() -> Self {
+    /// Returns counters that are all 0. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory.
+    pub(crate) fn new() -> Result<Self> {
         const fn zero() -> Atomic<u64> {
             Atomic::new(0)
         }
-        Self {
-            reads: zero(),
-            writes: zero(),
-            flushes: zero(),
-            discards: zero(),
-            write_zeroes: zero(),
-            bytes_read: zero(),
-            bytes_written: zero(),
+        Ok(Self {
+            timings: Timings::new()?,
             errors: zero(),
             resent: zero(),
             reconnects: zero(),
@@ -84,30 +89,20 @@ impl Counters {
             lost_writes: zero(),
             digest_errors: zero(),
             seal_errors: zero(),
-        }
+        })
     }
 
-    /// Counts an operation of `bytes` bytes that ended.
-    pub(crate) fn ended(&self, operation: Operation, bytes: u32, ok: bool) {
-        let (count, sum) = match operation {
-            Operation::Read => (&self.reads, Some(&self.bytes_read)),
-            Operation::Write if bytes == 0 => (&self.flushes, None),
-            Operation::Write => (&self.writes, Some(&self.bytes_written)),
-            Operation::Flush => (&self.flushes, None),
-            Operation::Discard => (&self.discards, None),
-            Operation::WriteZeroes => (&self.write_zeroes, None),
-            Operation::Other => (&self.errors, None),
-        };
+    /// Counts `bio`, which has ended after so many `nanoseconds`.
+    pub(crate) fn ended(&self, bio: &Bio, nanoseconds: u64, ok: bool) {
+        let kind = kind(bio);
 
-        count.fetch_add(1, Relaxed);
-        match (ok, sum) {
-            (true, Some(sum)) => {
-                sum.fetch_add(bytes.into(), Relaxed);
-            }
-            (true, None) => (),
-            (false, _) => {
-                self.errors.fetch_add(1, Relaxed);
-            }
+        if let Some(kind) = kind {
+            let bytes = if ok { bio.len().into() } else { 0 };
+
+            self.timings.of(kind).add(nanoseconds, bytes);
+        }
+        if !ok || kind.is_none() {
+            self.errors.fetch_add(1, Relaxed);
         }
     }
 
@@ -148,14 +143,16 @@ impl Counters {
 
     /// Returns what the counters say.
     pub(crate) fn totals(&self) -> Totals {
+        let count = |kind| self.timings.of(kind).count();
+
         Totals {
-            reads: self.reads.load(Relaxed),
-            writes: self.writes.load(Relaxed),
-            flushes: self.flushes.load(Relaxed),
-            discards: self.discards.load(Relaxed),
-            write_zeroes: self.write_zeroes.load(Relaxed),
-            bytes_read: self.bytes_read.load(Relaxed),
-            bytes_written: self.bytes_written.load(Relaxed),
+            reads: count(Kind::Read),
+            writes: count(Kind::Write),
+            flushes: count(Kind::Flush),
+            discards: count(Kind::Discard),
+            write_zeroes: count(Kind::WriteZeroes),
+            bytes_read: self.timings.of(Kind::Read).bytes(),
+            bytes_written: self.timings.of(Kind::Write).bytes(),
             errors: self.errors.load(Relaxed),
             resent: self.resent.load(Relaxed),
             reconnects: self.reconnects.load(Relaxed),
@@ -165,5 +162,18 @@ impl Counters {
             digest_errors: self.digest_errors.load(Relaxed),
             seal_errors: self.seal_errors.load(Relaxed),
         }
+    }
+}
+
+/// Returns what `bio` counts as.
+pub(super) fn kind(bio: &Bio) -> Option<Kind> {
+    match bio.operation() {
+        Operation::Read => Some(Kind::Read),
+        Operation::Write if bio.len() == 0 => Some(Kind::Flush),
+        Operation::Write => Some(Kind::Write),
+        Operation::Flush => Some(Kind::Flush),
+        Operation::Discard => Some(Kind::Discard),
+        Operation::WriteZeroes => Some(Kind::WriteZeroes),
+        Operation::Other => None,
     }
 }

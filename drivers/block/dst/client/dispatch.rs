@@ -45,8 +45,16 @@ impl Queue {
                 return self.outgoing(number, slot);
             }
             if !matches!(over, Over::Nothing) || !self.begin_next(over) {
+                self.end_wait(number);
                 return None;
             }
+        }
+    }
+
+    /// Notes that the connection `number` does not wait for the server to have room.
+    fn end_wait(&mut self, number: u16) {
+        if let Some(carrier) = self.carriers.get_mut(usize::from(number)) {
+            self.waits.end(&mut carrier.waiting);
         }
     }
 
@@ -59,8 +67,10 @@ impl Queue {
         let (ask, data) = frame(&entry.work, first, count)?;
 
         if !carrier.window.take(ask.cost()) {
+            self.waits.begin(&mut carrier.waiting);
             return None;
         }
+        self.waits.end(&mut carrier.waiting);
         if carrier.current.is_none() {
             // It was the first of those that wait.
             self.ring.pop();

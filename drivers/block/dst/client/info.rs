@@ -7,9 +7,13 @@ use super::{
         KeysInfo,
         StorageInfo, //
     },
-    storage::Storage, //
+    storage::Storage,
+    waits::Waits, //
 };
-use crate::abstractions::memory::NoIoScope;
+use crate::{
+    abstractions::memory::NoIoScope,
+    histogram::Timings, //
+};
 use kernel::{
     prelude::*,
     str::CString, //
@@ -58,5 +62,20 @@ impl Storage {
             totals: self.counters.totals(),
             in_flight,
         })
+    }
+
+    /// Returns how long operations have taken, from when they came until they ended.
+    pub(crate) fn timings(&self) -> &Timings {
+        &self.counters.timings
+    }
+
+    /// Returns how connections have waited for the server to have room, until now.
+    pub(crate) fn waits(&self) -> Waits {
+        self.queue.lock().waits()
+    }
+
+    /// Returns how long ago it was added, in nanoseconds.
+    pub(crate) fn age_ns(&self) -> u64 {
+        self.clock.nanoseconds()
     }
 }

@@ -43,6 +43,7 @@ mod status;
 mod storage;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
+mod waits;
 
 use crate::{
     abstractions::{

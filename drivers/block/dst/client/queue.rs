@@ -20,7 +20,8 @@ use super::{
     split::{
         Split,
         Work, //
-    }, //
+    },
+    waits::Waits, //
 };
 use crate::{
     abstractions::{
@@ -45,7 +46,13 @@ use crate::{
         units::Stamp, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    time::{
+        Instant,
+        Monotonic, //
+    }, //
+};
 
 /// Pieces of work that can be under way at the same time.
 pub(super) const DEPTH: usize = 256;
@@ -72,6 +79,8 @@ pub(super) struct Carrier {
     pub(super) window: Window,
     /// The slot whose pages it is sending.
     pub(super) current: Option<u32>,
+    /// Since when it has something to send and no room for it on the server.
+    pub(super) waiting: Option<Instant<Monotonic>>,
 }
 
 type Vector<T> = KVVec<T>;
@@ -91,6 +100,8 @@ pub(super) struct Queue {
     pub(super) ring: Ring<Vector<u32>>,
     /// How the last flush of the storage's own ended.
     pub(super) settled: Option<BlockStatus>,
+    /// How connections have waited for the server to have room.
+    pub(super) waits: Waits,
 }
 
 impl Queue {
@@ -114,6 +125,7 @@ impl Queue {
             table: Table::new(slots),
             ring: Ring::new(places),
             settled: None,
+            waits: Waits::default(),
         })
     }
 
@@ -138,6 +150,18 @@ impl Queue {
     /// Returns the number of pieces of work under way.
     pub(super) fn in_flight(&self) -> u32 {
         self.table.len()
+    }
+
+    /// Returns how connections have waited for the server to have room, until now.
+    pub(super) fn waits(&self) -> Waits {
+        let mut waits = self.waits;
+
+        for carrier in &self.carriers {
+            let mut since = carrier.waiting;
+
+            waits.end(&mut since);
+        }
+        waits
     }
 
     /// Returns whether there is something that a connection could take now.
@@ -233,6 +257,7 @@ impl Queue {
                 stamp: Some(stamp),
                 window: Window::new(window),
                 current: None,
+                waiting: None,
             };
         }
         for slot in 0..self.table.capacity() {
@@ -256,6 +281,7 @@ impl Queue {
         if let Some(carrier) = self.carriers.get_mut(usize::from(number)) {
             carrier.stamp = None;
             carrier.current = None;
+            self.waits.end(&mut carrier.waiting);
         }
     }
 

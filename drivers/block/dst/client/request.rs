@@ -10,12 +10,18 @@ use crate::abstractions::{
     },
     block_status::BlockStatus, //
 };
-use kernel::sync::{
-    atomic::{
-        Atomic,
-        Relaxed, //
+use kernel::{
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
     },
-    Arc, //
+    time::{
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 /// A bio and how it is doing.
@@ -26,6 +32,7 @@ pub(crate) struct Request {
     /// Always there until the request is dropped.
     bio: Option<Bio>,
     accounting: Accounting,
+    begun: Instant<Monotonic>,
     /// The first error as [`BlockStatus::to_raw`], 0 as long as there is none.
     status: Atomic<i32>,
     /// What has to be flushed before has been.
@@ -38,6 +45,7 @@ impl Request {
     pub(crate) fn new(bio: Bio, counters: Arc<Counters>) -> Self {
         Self {
             accounting: bio.start_accounting(),
+            begun: Instant::now(),
             flushed: !bio.preflush(),
             bio: Some(bio),
             status: Atomic::new(0),
@@ -61,6 +69,11 @@ impl Request {
     /// Returns how long ago it came, in milliseconds.
     pub(crate) fn age_ms(&self) -> u32 {
         self.accounting.age_ms()
+    }
+
+    /// Returns how long ago it came, in nanoseconds.
+    pub(crate) fn age_ns(&self) -> u64 {
+        self.begun.elapsed().as_nanos().unsigned_abs()
     }
 
     /// Returns whether nothing has to be flushed (any more) before the bio is carried out.
@@ -96,9 +109,10 @@ impl Drop for Request {
         let raw = u8::try_from(self.status.load(Relaxed)).unwrap_or(u8::MAX);
         let status = BlockStatus::from_raw(raw);
 
+        let age = self.age_ns();
+
         bio.end_accounting(self.accounting);
-        self.counters
-            .ended(bio.operation(), bio.len(), status == BlockStatus::Ok);
+        self.counters.ended(&bio, age, status == BlockStatus::Ok);
         bio.end(status);
     }
 }

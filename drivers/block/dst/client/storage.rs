@@ -115,7 +115,7 @@ pub(crate) struct Storage {
     pub(super) table: &'static Table<Storage>,
     requests: Arc<mempool::Pool<Request>>,
     pub(super) counters: Arc<Counters>,
-    clock: Clock,
+    pub(super) clock: Clock,
     #[pin]
     limiter: Limiter,
     #[pin]
@@ -166,7 +166,7 @@ impl Storage {
         table: &'static Table<Storage>,
     ) -> refusal::Result<Arc<Self>> {
         let requests = Arc::pin_init(mempool::Pool::new(RESERVE), GFP_KERNEL)?;
-        let counters = Arc::new(Counters::new(), GFP_KERNEL)?;
+        let counters = Arc::new(Counters::new()?, GFP_KERNEL)?;
         let queue = Queue::new()?;
         let old = KVec::with_capacity(MAX_CONNECTIONS.into(), GFP_KERNEL)?;
         let uuid = config.uuid;

@@ -200,6 +200,16 @@ static const struct nla_policy dst_server_set_nl_policy[DST_A_SERVER_LIMITS + 1]
 	[DST_A_SERVER_LIMITS] = NLA_POLICY_NESTED(dst_walls_nl_policy),
 };
 
+/* DST_CMD_STORAGE_STATS_GET - do */
+static const struct nla_policy dst_storage_stats_get_nl_policy[DST_A_STORAGE_STATS_NAME + 1] = {
+	[DST_A_STORAGE_STATS_NAME] = { .type = NLA_NUL_STRING, .len = DST_STORAGE_NAME_MAX, },
+};
+
+/* DST_CMD_EXPORT_STATS_GET - do */
+static const struct nla_policy dst_export_stats_get_nl_policy[DST_A_EXPORT_STATS_NAME + 1] = {
+	[DST_A_EXPORT_STATS_NAME] = { .type = NLA_NUL_STRING, .len = DST_EXPORT_NAME_MAX, },
+};
+
 /* Ops table for dst */
 static const struct genl_split_ops dst_nl_ops[] = {
 	{
@@ -333,6 +343,30 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.policy		= dst_server_set_nl_policy,
 		.maxattr	= DST_A_SERVER_LIMITS,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_STORAGE_STATS_GET,
+		.doit		= dst_nl_storage_stats_get_doit,
+		.policy		= dst_storage_stats_get_nl_policy,
+		.maxattr	= DST_A_STORAGE_STATS_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= DST_CMD_STORAGE_STATS_GET,
+		.dumpit	= dst_nl_storage_stats_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= DST_CMD_EXPORT_STATS_GET,
+		.doit		= dst_nl_export_stats_get_doit,
+		.policy		= dst_export_stats_get_nl_policy,
+		.maxattr	= DST_A_EXPORT_STATS_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= DST_CMD_EXPORT_STATS_GET,
+		.dumpit	= dst_nl_export_stats_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
 	},
 };
 

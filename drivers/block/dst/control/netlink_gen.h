@@ -37,6 +37,12 @@ int dst_nl_export_allow_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_export_disallow_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_server_get_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_nl_server_set_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_storage_stats_get_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_storage_stats_get_dumpit(struct sk_buff *skb,
+				    struct netlink_callback *cb);
+int dst_nl_export_stats_get_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_nl_export_stats_get_dumpit(struct sk_buff *skb,
+				   struct netlink_callback *cb);
 
 enum {
 	DST_NLGRP_EVENTS,

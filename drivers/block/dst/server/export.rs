@@ -28,6 +28,8 @@ use crate::{
         Refusal,
         Result as Verdict, //
     },
+    histogram::Timings,
+    log::Clock,
     proto::{
         access::Rights,
         admission::Barred,
@@ -86,6 +88,9 @@ pub(crate) struct Export {
     /// Major and minor number of the device.
     number: (u32, u32),
     pub(super) counters: Counters,
+    /// From when a request is handed to the device until that is done with it.
+    pub(super) timings: Timings,
+    clock: Clock,
     /// Digests that clients may ask for.
     pub(super) digests: Methods,
     #[pin]
@@ -196,6 +201,8 @@ impl Export {
                 read_only: Atomic::new(read_only || limits.read_only),
                 number,
                 counters: Counters::default(),
+                timings: Timings::new()?,
+                clock: Clock::new(),
                 digests,
                 inner <- new_mutex!(
                     Inner {
@@ -343,6 +350,16 @@ impl Export {
             },
             counts: self.counters.counts(in_flight),
         })
+    }
+
+    /// Returns how long the device has taken for what it was asked for.
+    pub(crate) fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Returns how long ago it was added, in nanoseconds.
+    pub(crate) fn age_ns(&self) -> u64 {
+        self.clock.nanoseconds()
     }
 
     /// Tells about its sessions, given the time `now`.

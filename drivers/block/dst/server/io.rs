@@ -10,7 +10,11 @@
 use kernel::{
     page::Page,
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::{
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 use crate::{
@@ -64,6 +68,10 @@ pub(super) struct Io {
     pub(super) cost: u32,
     /// How it ended.
     pub(super) status: Status,
+    /// When it was handed to the device.
+    begun: Instant<Monotonic>,
+    /// Nanoseconds that the device took, if it was handed to it.
+    pub(super) took: Option<u64>,
     /// Where the data is, without gaps.
     pub(super) pages: KVec<Page>,
     /// Whether a flush has to follow, because the device has no better way to make it durable.
@@ -94,6 +102,8 @@ impl Io {
             command: Command::Flush,
             cost: 0,
             status: Status::Ok,
+            begun: Instant::now(),
+            took: None,
             pages: KVec::new(),
             flush: false,
             emulated: false,
@@ -139,8 +149,14 @@ impl Io {
         self.extent = extent;
         self.cost = cost;
         self.status = status;
+        self.took = None;
         self.flush = false;
         self.emulated = false;
+    }
+
+    /// Notes that it is handed to the device.
+    pub(super) fn begin(&mut self) {
+        self.begun = Instant::now();
     }
 
     /// Returns the sector where the command begins on the disk, and its length in bytes.
@@ -246,6 +262,7 @@ impl Owner for Io {
             return backlog.push(io);
         }
         io.status = translate(status);
+        io.took = Some(io.begun.elapsed().as_nanos().unsigned_abs());
 
         let mailbox = io.mailbox.clone();
 

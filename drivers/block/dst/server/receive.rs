@@ -251,8 +251,9 @@ impl Serving {
     }
 
     /// Has a request carried out.
-    fn submit(&mut self, connection: &Connection, io: IoBox) {
+    fn submit(&mut self, connection: &Connection, mut io: IoBox) {
         connection.link.begin();
+        io.begin();
         self.admission.backend.submit(io);
     }
 

@@ -13,6 +13,7 @@ use kernel::{
 
 use crate::{
     abstractions::bio_set::batch,
+    histogram::Kind,
     proto::{
         credits::Grant,
         frame::Header,
@@ -196,6 +197,11 @@ impl Serving {
     pub(super) fn count(&self, connection: &Connection, io: &Io) {
         self.admission.counters.done(io);
         self.export().counters.done(io);
+        if let (Some(took), Some(kind)) = (io.took, Kind::of(io.opcode)) {
+            let bytes = if io.status.is_ok() { io.bytes() } else { 0 };
+
+            self.export().timings.of(kind).add(took, bytes);
+        }
 
         if !matches!(io.status, Status::Ok | Status::Unsupported) && connection.registry.may_log() {
             let export = self.export();

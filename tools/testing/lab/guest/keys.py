@@ -140,7 +140,13 @@ def _texts() -> list[tuple[str, bytes]]:
         result = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         found.append((" ".join(words), result.stdout))
     with _family() as family:
-        for operation in ("storage-get", "export-get", "session-get"):
+        for operation in (
+            "storage-get",
+            "export-get",
+            "session-get",
+            "storage-stats-get",
+            "export-stats-get",
+        ):
             found.append((operation, str(family.dump(operation, {})).encode()))
         for operation in ("server-get", "pool-get"):
             found.append((operation, str(family.do(operation, {})).encode()))

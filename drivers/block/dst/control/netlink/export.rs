@@ -154,14 +154,22 @@ pub(super) fn get(control: &Control, request: &Request) -> Verdict {
 
 /// Shows all exports.
 pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
+    dump_each(control, dump, |message, export| {
+        put(message, &export.info()?)
+    })
+}
+
+/// Adds a message for each export, with what `fill` puts into it.
+pub(super) fn dump_each(
+    control: &Control,
+    dump: &mut Dump,
+    fill: impl Fn(&mut Message<'_>, &Export) -> Result,
+) -> Verdict {
     let net = dump.request().namespace()?;
+    let exports = control.server.exports_of(&net)?;
 
     dump.set_state(control.events.changes(&net));
-    Ok(
-        dump.each(control.server.exports_of(&net)?, |message, export| {
-            put(message, &export.info()?)
-        })?,
-    )
+    Ok(dump.each(exports, |message, export| fill(message, export))?)
 }
 
 /// Adds what a notification about an export says.
@@ -184,7 +192,14 @@ fn require_power(request: &Request) -> Verdict {
 
 /// Returns the export that the request names.
 fn find(control: &Control, request: &Request) -> Verdict<Arc<Export>> {
-    control.server.get(&request.namespace()?, &name(request)?)
+    find_by(control, request, uapi::DST_A_EXPORT_NAME)
+}
+
+/// Returns the export that attribute `kind` of the request names.
+pub(super) fn find_by(control: &Control, request: &Request, kind: u32) -> Verdict<Arc<Export>> {
+    control
+        .server
+        .get(&request.namespace()?, &name(request, kind)?)
 }
 
 /// Returns what makes the new export.
@@ -199,7 +214,7 @@ fn config(request: &Request) -> Verdict<ExportConfig> {
         "The address to listen on",
     )?;
     Ok(ExportConfig {
-        name: name(request)?,
+        name: name(request, uapi::DST_A_EXPORT_NAME)?,
         device: values::string(&device)?,
         net: request.namespace()?,
         listen: values::addresses(request, uapi::DST_A_EXPORT_LISTEN)?,
@@ -274,13 +289,9 @@ fn excluding(one: &str, other: &str) -> Refusal {
     Refusal::new(EINVAL, fmt!("{one} and {other} exclude each other"))
 }
 
-/// Returns the name in the request.
-fn name(request: &Request) -> Verdict<CString> {
-    values::string(&values::require(
-        request,
-        uapi::DST_A_EXPORT_NAME,
-        "The name of the export",
-    )?)
+/// Returns the name in attribute `kind` of the request.
+fn name(request: &Request, kind: u32) -> Verdict<CString> {
+    values::string(&values::require(request, kind, "The name of the export")?)
 }
 
 /// Returns how many may write.

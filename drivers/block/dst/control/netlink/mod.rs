@@ -9,6 +9,7 @@
 mod keys;
 mod pool;
 mod server;
+mod stats;
 mod values;
 
 pub(super) mod export;
@@ -51,11 +52,13 @@ genetlink::handlers! {
     context: CONTEXT,
     requests: {
         dst_nl_storage_get_doit => storage::get,
+        dst_nl_storage_stats_get_doit => stats::get_storage,
         dst_nl_storage_suspend_doit => storage::suspend,
         dst_nl_storage_resume_doit => storage::resume,
         dst_nl_export_add_doit => export::add,
         dst_nl_export_set_doit => export::set,
         dst_nl_export_get_doit => export::get,
+        dst_nl_export_stats_get_doit => stats::get_export,
         dst_nl_export_allow_doit => export::allow,
         dst_nl_export_disallow_doit => export::disallow,
         dst_nl_server_get_doit => server::get,
@@ -72,7 +75,9 @@ genetlink::handlers! {
     },
     dumps: {
         dst_nl_storage_get_dumpit => storage::dump,
+        dst_nl_storage_stats_get_dumpit => stats::dump_storages,
         dst_nl_export_get_dumpit => export::dump,
+        dst_nl_export_stats_get_dumpit => stats::dump_exports,
         dst_nl_session_get_dumpit => session::dump,
     },
 }

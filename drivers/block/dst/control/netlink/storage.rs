@@ -14,10 +14,8 @@ use super::{
     },
     keys,
     later,
-    values::{
-        self,
-        Counters, //
-    }, //
+    stats,
+    values, //
 };
 use crate::{
     abstractions::{
@@ -171,17 +169,26 @@ pub(super) fn get(control: &Control, request: &Request) -> Verdict {
 
 /// Shows all storages.
 pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
+    let is_privileged = dump.request().is_privileged();
+
+    dump_each(control, dump, |message, storage| {
+        put(message, storage, &storage.info()?, is_privileged)
+    })
+}
+
+/// Adds a message for each storage, with what `fill` puts into it.
+pub(super) fn dump_each(
+    control: &Control,
+    dump: &mut Dump,
+    fill: impl Fn(&mut Message<'_>, &Storage) -> Result,
+) -> Verdict {
     let net = dump.request().namespace()?;
     let storages = (0..)
         .map_while(|n| control.client.nth(n))
         .filter(|storage| *storage.net() == net);
 
-    let is_privileged = dump.request().is_privileged();
-
     dump.set_state(control.events.changes(&net));
-    Ok(dump.each(storages, |message, storage| {
-        put(message, storage, &storage.info()?, is_privileged)
-    })?)
+    Ok(dump.each(storages, |message, storage| fill(message, storage))?)
 }
 
 /// Adds what a notification about `storage` says.
@@ -344,16 +351,15 @@ fn policy_time(request: &Request, kind: u32, of_what: &str) -> Verdict<Option<u3
     ))
 }
 
-/// Returns the name in the request.
-fn name(request: &Request) -> Verdict<&str> {
-    let name = values::require(request, uapi::DST_A_STORAGE_NAME, "The name of the storage")?;
-
-    Ok(name.str()?)
-}
-
 /// Returns the storage that the request names.
 fn find(control: &Control, request: &Request) -> Verdict<Arc<Storage>> {
-    let name = name(request)?;
+    find_by(control, request, uapi::DST_A_STORAGE_NAME)
+}
+
+/// Returns the storage that attribute `kind` of the request names.
+pub(super) fn find_by(control: &Control, request: &Request, kind: u32) -> Verdict<Arc<Storage>> {
+    let name = values::require(request, kind, "The name of the storage")?;
+    let name = name.str()?;
 
     control
         .client
@@ -418,7 +424,7 @@ fn put(
         message.put_flag(uapi::DST_A_STORAGE_PSK, keys.has_psk)?;
         message.put_u32(uapi::DST_A_STORAGE_SUITE, keys::suite_number(keys.suite))?;
     }
-    counters(info).put(message, uapi::DST_A_STORAGE_COUNTERS)
+    stats::of_storage(info).put(message, uapi::DST_A_STORAGE_COUNTERS)
 }
 
 /// Adds what tells the storage from others.
@@ -469,27 +475,5 @@ fn state(state: StorageState) -> u32 {
         StorageState::Suspended => uapi::DST_STORAGE_STATE_SUSPENDED,
         StorageState::Failed => uapi::DST_STORAGE_STATE_FAILED,
         StorageState::Removing => uapi::DST_STORAGE_STATE_REMOVING,
-    }
-}
-
-/// Returns what the storage has done.
-fn counters(info: &StorageInfo) -> Counters {
-    let totals = &info.totals;
-
-    Counters {
-        reads: totals.reads,
-        writes: totals.writes,
-        flushes: totals.flushes,
-        discards: totals.discards,
-        write_zeroes: totals.write_zeroes,
-        bytes_read: totals.bytes_read,
-        bytes_written: totals.bytes_written,
-        errors: totals.errors,
-        protocol_errors: totals.protocol_errors,
-        digest_errors: totals.digest_errors,
-        seal_errors: totals.seal_errors,
-        in_flight: info.in_flight.into(),
-        again: Some((totals.resent, totals.reconnects)),
-        revoked: None,
     }
 }
