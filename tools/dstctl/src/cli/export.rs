@@ -2,6 +2,7 @@
 
 //! Commands for exports.
 
+use super::Period;
 use crate::input::duration;
 use crate::input::endpoint::Endpoint;
 use crate::input::key::{
@@ -79,6 +80,15 @@ pub enum ExportCommand {
         /// Name of the export
         #[arg(value_parser = name::export)]
         name: String,
+    },
+    /// Show what the device of an export does, and how long it takes
+    Stats {
+        /// Name of the export
+        #[arg(value_parser = name::export)]
+        name: String,
+        /// Which time it is about.
+        #[command(flatten)]
+        period: Period,
     },
 }
 

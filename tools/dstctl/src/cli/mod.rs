@@ -5,6 +5,7 @@
 mod export;
 mod key;
 mod server;
+mod stats;
 mod storage;
 
 pub use export::{
@@ -24,6 +25,7 @@ pub use server::{
     ServerCommand,
     ServerSet, //
 };
+pub use stats::Period;
 pub use storage::{
     StorageAdd,
     StorageMigrate,
@@ -100,6 +102,15 @@ pub enum Command {
         /// Name of the storage
         #[arg(value_parser = name::storage)]
         name: String,
+    },
+    /// Show what a storage does, and how long it takes
+    Stats {
+        /// Name of the storage
+        #[arg(value_parser = name::storage)]
+        name: String,
+        /// Which time it is about.
+        #[command(flatten)]
+        period: Period,
     },
     /// Export block devices of this machine
     #[command(subcommand)]

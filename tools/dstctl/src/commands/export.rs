@@ -17,6 +17,7 @@ use super::{
     access,
     hints,
     sockets,
+    stats,
     Context, //
 };
 use crate::address::Address;
@@ -67,6 +68,7 @@ pub(super) fn run(command: &ExportCommand, context: &mut Context<'_>) -> Result<
         ExportCommand::Del { name, force } => del(name, *force, context),
         ExportCommand::List => list(context),
         ExportCommand::Show { name } => show(name, context),
+        ExportCommand::Stats { name, period } => stats::export(name, *period, context),
     }
 }
 

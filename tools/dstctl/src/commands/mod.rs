@@ -17,6 +17,7 @@ mod pool;
 mod server;
 mod session;
 mod sockets;
+mod stats;
 mod storage;
 mod version;
 
@@ -59,6 +60,7 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Result<()> {
         Command::Migrate(args) => change::migrate(args, context),
         Command::List => storage::list(context),
         Command::Show { name } => storage::show(name, context),
+        Command::Stats { name, period } => stats::storage(name, *period, context),
         Command::Export(command) => export::run(command, context),
         Command::Key(command) => key::run(command, context),
         Command::Sessions { export } => session::list(export.as_deref(), context),

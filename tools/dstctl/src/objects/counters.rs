@@ -45,6 +45,28 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Returns what was counted since `earlier`; what is in flight is what is so now.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            reads: self.reads.saturating_sub(earlier.reads),
+            writes: self.writes.saturating_sub(earlier.writes),
+            flushes: self.flushes.saturating_sub(earlier.flushes),
+            discards: self.discards.saturating_sub(earlier.discards),
+            write_zeroes: self.write_zeroes.saturating_sub(earlier.write_zeroes),
+            bytes_read: self.bytes_read.saturating_sub(earlier.bytes_read),
+            bytes_written: self.bytes_written.saturating_sub(earlier.bytes_written),
+            errors: self.errors.saturating_sub(earlier.errors),
+            resent: self.resent.saturating_sub(earlier.resent),
+            reconnects: self.reconnects.saturating_sub(earlier.reconnects),
+            protocol_errors: self.protocol_errors.saturating_sub(earlier.protocol_errors),
+            digest_errors: self.digest_errors.saturating_sub(earlier.digest_errors),
+            seal_errors: self.seal_errors.saturating_sub(earlier.seal_errors),
+            in_flight: self.in_flight,
+            revoked: self.revoked.saturating_sub(earlier.revoked),
+        }
+    }
+
     /// Reads the counters from attributes.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod numbers;
 mod pool;
 mod server;
 mod session;
+mod stats;
 mod storage;
 
 pub use counters::Counters;
@@ -20,6 +21,7 @@ pub use numbers::{
     Access,
     Event,
     ExportState,
+    Operation,
     SessionState,
     StorageState,
     Suite,
@@ -31,4 +33,9 @@ pub use server::{
     Walls, //
 };
 pub use session::Session;
+pub use stats::{
+    Bucket,
+    Stats,
+    Timing, //
+};
 pub use storage::Storage;

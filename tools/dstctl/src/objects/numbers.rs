@@ -154,6 +154,22 @@ words! {
     }
 }
 
+words! {
+    /// What a block device is asked for.
+    Operation: operation {
+        /// To read data.
+        Read = READ: "read",
+        /// To write data.
+        Write = WRITE: "write",
+        /// To make durable what was written.
+        Flush = FLUSH: "flush",
+        /// To forget data.
+        Discard = DISCARD: "discard",
+        /// To write zeroes.
+        WriteZeroes = WRITE_ZEROES: "write-zeroes",
+    }
+}
+
 impl Access {
     /// Returns the short form that rules use.
     pub fn short(self) -> String {

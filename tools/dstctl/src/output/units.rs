@@ -43,6 +43,54 @@ pub fn time(milliseconds: u64) -> String {
     humantime::format_duration(Duration::from_millis(milliseconds)).to_string()
 }
 
+/// Writes a short time with three digits: `12.3 us`.
+pub fn latency(nanoseconds: u64) -> String {
+    let mut scale = 1;
+
+    for unit in ["ns", "us", "ms"] {
+        if nanoseconds < scale * 1000 {
+            return digits(nanoseconds, scale, unit);
+        }
+        scale *= 1000;
+    }
+    digits(nanoseconds, scale, "s")
+}
+
+/// Writes `value` as so many of a unit that has `scale`, with three digits if it has less than four.
+fn digits(value: u64, scale: u64, unit: &str) -> String {
+    let whole = value / scale;
+    let rest = value % scale;
+
+    match whole {
+        _ if scale == 1 => format!("{value} {unit}"),
+        0..=9 => format!("{whole}.{:02} {unit}", rest * 100 / scale),
+        10..=99 => format!("{whole}.{} {unit}", rest * 10 / scale),
+        _ => format!("{whole} {unit}"),
+    }
+}
+
+/// Writes how often something happens in a second, given how often it did in some time.
+pub fn rate(count: u64, nanoseconds: u64) -> String {
+    let tenths = per_second(u128::from(count) * 10, nanoseconds);
+
+    match tenths {
+        0..=999 => format!("{}.{}", tenths / 10, tenths % 10),
+        _ => (tenths / 10).to_string(),
+    }
+}
+
+/// Writes the throughput, given the bytes in some time.
+pub fn throughput(bytes: u64, nanoseconds: u64) -> String {
+    let bytes = per_second(bytes.into(), nanoseconds);
+
+    format!("{}/s", size(u64::try_from(bytes).unwrap_or(u64::MAX)))
+}
+
+/// Returns how many of what happens so often in some time happen in a second.
+fn per_second(count: u128, nanoseconds: u64) -> u128 {
+    count * 1_000_000_000 / u128::from(nanoseconds.max(1))
+}
+
 /// Writes the time of a policy, of which 0 means never.
 pub fn policy(milliseconds: u32) -> String {
     match milliseconds {
@@ -78,5 +126,26 @@ mod tests {
         assert_eq!(time(1500), "1s 500ms");
         assert_eq!(policy(30_000), "30s");
         assert_eq!(policy(0), "never");
+        for (nanoseconds, text) in [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1000, "1.00 us"),
+            (12_345, "12.3 us"),
+            (123_456, "123 us"),
+            (9_999_999, "9.99 ms"),
+            (1_050_000_000, "1.05 s"),
+            (3_600_000_000_000, "3600 s"),
+        ] {
+            assert_eq!(latency(nanoseconds), text);
+        }
+    }
+
+    #[test]
+    fn rates_read_well() {
+        assert_eq!(rate(0, 0), "0.0");
+        assert_eq!(rate(1, 2_000_000_000), "0.5");
+        assert_eq!(rate(100, 1_000_000_000), "100");
+        assert_eq!(rate(u64::MAX, 1_000_000_000), u64::MAX.to_string());
+        assert_eq!(throughput(3 << 20, 2_000_000_000), "1.5 MiB/s");
     }
 }
