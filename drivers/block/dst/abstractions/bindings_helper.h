@@ -17,6 +17,7 @@
 #include <net/genetlink.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include <trace/events/dst.h>
 
 #include "helpers.h"
 

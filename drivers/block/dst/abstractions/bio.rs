@@ -100,6 +100,17 @@ impl Bio {
         self.raw().bi_opf & bindings::REQ_NOUNMAP != 0
     }
 
+    /// Returns the major and the minor number of the disk.
+    pub(crate) fn device_number(&self) -> (u32, u32) {
+        // SAFETY: The device of a bio that was submitted and has not ended is valid, and so is its
+        // disk, whose numbers do not change.
+        unsafe {
+            let disk = (*self.raw().bi_bdev).bd_disk;
+
+            ((*disk).major as u32, (*disk).first_minor as u32)
+        }
+    }
+
     /// Returns where it begins on the disk, in sectors.
     pub(crate) fn sector(&self) -> u64 {
         self.raw().bi_iter.bi_sector

@@ -41,3 +41,4 @@ pub(crate) mod random;
 pub(crate) mod semaphore;
 pub(crate) mod shash;
 pub(crate) mod socket;
+pub(crate) mod trace;

@@ -13,7 +13,8 @@ use crate::{
             Disk,
             Limits, //
         },
-        kthread::Thread, //
+        kthread::Thread,
+        trace, //
     },
     control::{
         sysfs,
@@ -26,7 +27,10 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::Relaxed,
+        Arc, //
+    }, //
 };
 
 impl Storage {
@@ -91,6 +95,8 @@ impl Storage {
             self.clone(),
         )?;
 
+        self.device
+            .store(trace::device(disk.device_number()), Relaxed);
         *self.disk.lock() = Some(disk);
         // It may have become another one meanwhile.
         let now = self.queue.lock().geometry;
@@ -99,5 +105,34 @@ impl Storage {
             self.apply(&now);
         }
         Ok(())
+    }
+
+    /// Takes a new description of the disk, which was `old` so far. Process context.
+    pub(super) fn described(&self, old: &Geometry, geometry: Geometry) {
+        self.queue.lock().set_geometry(geometry);
+        self.status.lock().geometry = Some(geometry);
+        self.apply(&geometry);
+        if old.sectors != geometry.sectors {
+            self.observer.storage(self, StorageEvent::Resized);
+        }
+        if old.is_read_only() != geometry.is_read_only() {
+            let (level, what) = match geometry.is_read_only() {
+                true => ("read-only", "writes fail until it is not any more"),
+                false => ("writable", "writes are possible again"),
+            };
+
+            if self.may_log() {
+                pr_info!("{}: the export became {}: {}\n", self.name(), level, what);
+            }
+            self.observer.storage(self, StorageEvent::State);
+        }
+    }
+
+    /// Has the disk look as `geometry` says, if there is one. Process context.
+    pub(super) fn apply(&self, geometry: &Geometry) {
+        if let Some(disk) = &*self.disk.lock() {
+            disk.set_capacity(geometry.sectors);
+            disk.set_read_only(self.read_only() || geometry.is_read_only());
+        }
     }
 }

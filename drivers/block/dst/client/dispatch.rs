@@ -19,7 +19,8 @@ use super::{
         First,
         Kind,
         Work, //
-    }, //
+    },
+    trace, //
 };
 use crate::proto::{
     request::Request,
@@ -132,6 +133,7 @@ impl Queue {
     /// Puts `work` under way. There has to be room in the table.
     fn put_under_way(&mut self, work: Work) {
         if let Ok(handle) = self.table.insert(InFlight::new(work)) {
+            trace::split(handle, || Some(&self.table.get(handle)?.work));
             // The ring has a place for each slot.
             let _ = self.ring.push(handle.slot());
         }

@@ -4,7 +4,8 @@
 
 use super::{
     connection::Connection,
-    send::Sending, //
+    send::Sending,
+    trace, //
 };
 use crate::{
     proto::{
@@ -116,6 +117,7 @@ impl Connection {
                 let left = header.sectors.0;
                 match self.event(Event::Draining { left }) {
                     true => {
+                        trace::drain(self, left);
                         self.keeper.wake_up();
                         Ok(())
                     }

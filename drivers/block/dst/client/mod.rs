@@ -43,6 +43,7 @@ mod status;
 mod storage;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
+mod trace;
 mod waits;
 
 use crate::{

@@ -21,6 +21,7 @@ use super::{
         Split,
         Work, //
     },
+    trace,
     waits::Waits, //
 };
 use crate::{
@@ -270,7 +271,9 @@ impl Queue {
                 _ => continue,
             }
             entry.send_again();
-            self.table.renew(handle);
+            if let Some(new) = self.table.renew(handle) {
+                trace::resend(new, handle, || Some(&self.table.get(new)?.work));
+            }
             // The ring has a place for each slot.
             let _ = self.ring.push(slot);
         }

@@ -8,7 +8,8 @@ use super::{
         Answer,
         Data,
         Over, //
-    }, //
+    },
+    trace, //
 };
 use crate::{
     abstractions::{
@@ -368,6 +369,8 @@ impl Connection {
             self.storage.counters.stale_reply();
             return Ok(waste(inbox));
         }
+        trace::receive(self, header);
+
         let reply = Reply::try_from(header).map_err(|_| Wrong::Protocol("not a reply"))?;
         let answer = self.storage.queue.lock().answer(self.number, &reply);
 

@@ -2,7 +2,10 @@
 
 //! Bios while they are carried out.
 
-use super::counters::Counters;
+use super::{
+    counters::Counters,
+    trace, //
+};
 use crate::abstractions::{
     bio::{
         Accounting,
@@ -113,6 +116,7 @@ impl Drop for Request {
 
         bio.end_accounting(self.accounting);
         self.counters.ended(&bio, age, status == BlockStatus::Ok);
+        trace::complete(&bio, status, age);
         bio.end(status);
     }
 }

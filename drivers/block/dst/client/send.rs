@@ -11,7 +11,8 @@ use super::{
         Data,
         Outgoing,
         Over, //
-    }, //
+    },
+    trace, //
 };
 use crate::{
     abstractions::iovec::{
@@ -129,6 +130,7 @@ impl Connection {
         } = outgoing;
         let header = ask.header(handle, self.stamp);
 
+        trace::send(self, &header);
         if resent > 0 {
             self.storage.counters.resent(resent);
         }

@@ -104,6 +104,24 @@ impl Work {
         }
     }
 
+    /// Returns the request that it is part of, if it is part of one.
+    pub(super) fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Run { request, .. } | Self::Extent { request, .. } => Some(request),
+            Self::Flush { request } => Some(request),
+            Self::Barrier => None,
+        }
+    }
+
+    /// Returns what it covers of the disk, if it does.
+    pub(super) fn extent(&self) -> Option<Extent> {
+        match self {
+            Self::Run { pages, .. } => Some(pages.run().extent()),
+            Self::Extent { ask, .. } => ask.extent(),
+            Self::Flush { .. } | Self::Barrier => None,
+        }
+    }
+
     /// Notes how a part of it ended.
     pub(super) fn note(&self, status: BlockStatus) {
         match self {

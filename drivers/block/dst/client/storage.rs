@@ -30,6 +30,7 @@ use super::{
         Status, //
     },
     text,
+    trace,
     Observer, //
 };
 use crate::{
@@ -61,7 +62,6 @@ use crate::{
     pool::Pool,
     proto::{
         connection::Cause,
-        geometry::Geometry,
         negotiate::MAX_CONNECTIONS,
         units::Uuid, //
     },
@@ -151,6 +151,8 @@ pub(crate) struct Storage {
     pub(super) adder: Mutex<Option<Thread>>,
     #[pin]
     pub(super) disk: Mutex<Option<Disk<Storage>>>,
+    /// Its number as tracepoints have it, 0 before it was added.
+    pub(super) device: Atomic<u32>,
 }
 
 impl Storage {
@@ -214,6 +216,7 @@ impl Storage {
                 keepers <- new_mutex!(keepers, "Storage::keepers"),
                 adder <- new_mutex!(None, "Storage::adder"),
                 disk <- new_mutex!(None, "Storage::disk"),
+                device: Atomic::new(0),
             }),
             GFP_KERNEL,
         )?;
@@ -427,35 +430,6 @@ impl Storage {
         true
     }
 
-    /// Takes a new description of the disk, which was `old` so far. Process context.
-    pub(super) fn described(&self, old: &Geometry, geometry: Geometry) {
-        self.queue.lock().set_geometry(geometry);
-        self.status.lock().geometry = Some(geometry);
-        self.apply(&geometry);
-        if old.sectors != geometry.sectors {
-            self.observer.storage(self, StorageEvent::Resized);
-        }
-        if old.is_read_only() != geometry.is_read_only() {
-            let (level, what) = match geometry.is_read_only() {
-                true => ("read-only", "writes fail until it is not any more"),
-                false => ("writable", "writes are possible again"),
-            };
-
-            if self.may_log() {
-                pr_info!("{}: the export became {}: {}\n", self.name(), level, what);
-            }
-            self.observer.storage(self, StorageEvent::State);
-        }
-    }
-
-    /// Has the disk look as `geometry` says, if there is one. Process context.
-    pub(super) fn apply(&self, geometry: &Geometry) {
-        if let Some(disk) = &*self.disk.lock() {
-            disk.set_capacity(geometry.sectors);
-            disk.set_read_only(self.read_only() || geometry.is_read_only());
-        }
-    }
-
     /// Puts a bio into the queue; returns whether there was memory for it at once.
     fn enqueue(&self, bio: Bio) -> bool {
         let request = Request::new(bio, self.counters.clone());
@@ -492,6 +466,7 @@ impl Storage {
 
 impl Operations for Storage {
     fn submit(&self, bio: Bio) {
+        trace::submit(&bio);
         self.enqueue(bio);
         self.transmit();
     }

@@ -67,8 +67,9 @@ impl Backend {
         name: &CStr,
     ) -> Result<Self> {
         let limits = device.limits();
+        let number = device.number();
         let set = Arc::pin_init(Set::new(device), GFP_KERNEL)?;
-        let backlog = Backlog::new(write_through)?;
+        let backlog = Backlog::new(write_through, number)?;
         let submitter = {
             let set = set.clone();
             let backlog = backlog.clone();
@@ -140,6 +141,8 @@ fn submit(set: &Set, io: IoBox, wait: Wait) -> Result<(), IoBox> {
 #[pin_data]
 pub(super) struct Backlog {
     write_through: bool,
+    /// Major and minor number of the device.
+    number: (u32, u32),
     #[pin]
     waiting: SpinLockIrq<Waiting>,
 }
@@ -151,12 +154,13 @@ struct Waiting {
 }
 
 impl Backlog {
-    /// Returns an empty one, for requests that have to be durable when they are done if
-    /// `write_through`.
-    fn new(write_through: bool) -> Result<Arc<Self>> {
+    /// Returns an empty one for the device of this `number`, for requests that have to be durable
+    /// when they are done if `write_through`.
+    fn new(write_through: bool, number: (u32, u32)) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 write_through,
+                number,
                 waiting <- new_spinlock_irq!(
                     Waiting {
                         ios: Queue::new(),
@@ -172,6 +176,11 @@ impl Backlog {
     /// Returns whether all that is written has to be durable when it is done.
     pub(super) fn is_write_through(&self) -> bool {
         self.write_through
+    }
+
+    /// Returns the major and the minor number of the device.
+    pub(super) fn device_number(&self) -> (u32, u32) {
+        self.number
     }
 
     /// Has the submitter submit `io`. Any context.

@@ -49,7 +49,10 @@ use crate::{
     wire::inbox::Destination, //
 };
 
-use super::backend::Backlog;
+use super::{
+    backend::Backlog,
+    trace, //
+};
 
 /// An [`Io`] on its way from one owner to the next.
 pub(super) type IoBox = KBox<Operation<Io>>;
@@ -83,7 +86,7 @@ pub(super) struct Io {
     /// The connection that gets it back from the block layer.
     mailbox: Arc<Mailbox>,
     /// Who submits it if that may have to wait.
-    backlog: Arc<Backlog>,
+    pub(super) backlog: Arc<Backlog>,
     /// The following one in a [`Chain`].
     next: Option<IoBox>,
 }
@@ -157,6 +160,7 @@ impl Io {
     /// Notes that it is handed to the device.
     pub(super) fn begin(&mut self) {
         self.begun = Instant::now();
+        trace::request(self);
     }
 
     /// Returns the sector where the command begins on the disk, and its length in bytes.
@@ -263,6 +267,7 @@ impl Owner for Io {
         }
         io.status = translate(status);
         io.took = Some(io.begun.elapsed().as_nanos().unsigned_abs());
+        trace::io_done(&io);
 
         let mailbox = io.mailbox.clone();
 

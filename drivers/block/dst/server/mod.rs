@@ -37,6 +37,7 @@ mod removal;
 mod reply;
 mod serve;
 mod sessions;
+mod trace;
 pub(crate) mod walls;
 
 use kernel::{

@@ -30,7 +30,8 @@ use super::{
         IoBox, //
     },
     memory::Memory,
-    serve::Serving, //
+    serve::Serving,
+    trace, //
 };
 
 /// Room in the outbox that is not used for the replies of requests, but for those of pings.
@@ -102,6 +103,7 @@ impl Serving {
 
 /// Takes back what a request needed whose reply was sent.
 fn retire(grant: &mut Grant, memory: &mut Memory, stock: &mut Chain, mut io: IoBox) {
+    trace::reply(&io);
     // The reply has given back all that it took.
     let _ = grant.release(io.cost);
     memory.put(&mut io.pages);
