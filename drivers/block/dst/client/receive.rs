@@ -60,7 +60,7 @@ const FEW: usize = 1 << 16;
 
 /// Where something is received.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Context {
     /// By the connection's job.
     Job,
     /// Where it arrives, in the callback of the socket: what is long or rare is left to the job.
@@ -175,7 +175,7 @@ impl Connection {
         let more = self.receiver.enter(|receiver| {
             let result = match receiver.wrong.take() {
                 Some(wrong) => Err(wrong),
-                None => self.frames(receiver, &self.socket, Place::Job),
+                None => self.frames(receiver, &self.socket, Context::Job),
             };
 
             receiver.ended.end();
@@ -207,7 +207,7 @@ impl Connection {
                 done = false;
                 return;
             }
-            match self.frames(receiver, socket, Place::Callback) {
+            match self.frames(receiver, socket, Context::Callback) {
                 Ok(more) => done = !more && socket.is_drained() && !self.is_asked_for_more(),
                 Err(wrong) => {
                     receiver.wrong = Some(wrong);
@@ -230,7 +230,7 @@ impl Connection {
         &self,
         receiver: &mut Receiver,
         source: &impl Receive,
-        place: Place,
+        context: Context,
     ) -> Result<bool, Wrong> {
         let mut bytes = 0;
         let mut portion = 0;
@@ -239,7 +239,7 @@ impl Connection {
             if self.is_over() {
                 return Ok(false);
             }
-            if place == Place::Callback && (portion >= FEW || !receiver.expect.is_small()) {
+            if context == Context::Callback && (portion >= FEW || !receiver.expect.is_small()) {
                 return Ok(true);
             }
             let Some(len) = self.step(receiver, source)? else {
@@ -247,7 +247,7 @@ impl Connection {
             };
 
             portion += len;
-            if place == Place::Job && portion >= PORTION {
+            if context == Context::Job && portion >= PORTION {
                 bytes += core::mem::take(&mut portion);
                 receiver.ended.end();
                 if bytes >= BYTES {
