@@ -14,7 +14,7 @@ def test_messages_that_make_no_sense(server: Machine, fuzz: Fuzz) -> None:
             part.seconds + 120,
             seed=part.seed,
             seconds=part.seconds,
-            most=part.most(1000),
+            most=part.most(3000),
             devices=devices,
             patience=60 * server.flavour.slowness,
         )
