@@ -148,8 +148,18 @@ def flavour(request: pytest.FixtureRequest) -> Flavour:
     return FLAVOURS[request.param]
 
 
+@pytest.fixture(scope="module")
+def losses(pool: Pool) -> Iterator[None]:
+    """Memory that a scenario of a file loses fails the last one of the file."""
+    yield
+    if problems := pool.losses():
+        pytest.fail("\n".join(["by some scenario of this file:", *problems]), pytrace=False)
+
+
 @pytest.fixture
-def bed(request: pytest.FixtureRequest, pool: Pool, flavour: Flavour) -> Iterator[Bed]:
+def bed(
+    request: pytest.FixtureRequest, pool: Pool, losses: None, flavour: Flavour
+) -> Iterator[Bed]:
     """Machines on demand; afterwards they have to be clean."""
     machines = Bed(pool, flavour, request.node.nodeid)
     yield machines

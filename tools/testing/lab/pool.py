@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import pathlib
 import shutil
+from collections.abc import Iterable
 
 from lab import env
 from lab.flavour import Flavour
@@ -42,15 +43,20 @@ class Pool:
         self.numbers = itertools.count(1)
         self.idle: dict[tuple[str, Spec], list[Machine]] = {}
         self.all: list[Machine] = []
+        # Those that tests have used since somebody looked for what they have lost.
+        self.suspects: set[Machine] = set()
 
     def take(self, flavour: Flavour, spec: Spec) -> Machine:
         """A machine that runs already, or one that has only been started."""
         waiting = self.idle.get((flavour.name, spec), [])
         if waiting:
-            return waiting.pop()
-        machine = self._build(flavour, spec)
-        self.all.append(machine)
-        machine.start()
+            machine = waiting.pop()
+        else:
+            machine = self._build(flavour, spec)
+            self.all.append(machine)
+            machine.start()
+        if flavour.debug:
+            self.suspects.add(machine)
         return machine
 
     def give_back(self, flavour: Flavour, spec: Spec, machine: Machine) -> None:
@@ -59,9 +65,33 @@ class Pool:
 
     def discard(self, machine: Machine) -> None:
         """Power a machine off for good; its logs stay, its disks do not."""
+        self.suspects.discard(machine)
         machine.kill()
         for disk in machine.disks:
             disk.path.unlink(missing_ok=True)
+
+    def losses(self, machines: Iterable[Machine] | None = None) -> list[str]:
+        """What machines have lost, all suspects or those of them. If any has, none is used again.
+
+        They look for it at the same time: most of it is waiting.
+        """
+        asked = self.suspects if machines is None else self.suspects.intersection(machines)
+        looked = [machine for machine in asked if machine.alive and machine.ready]
+        self.suspects.difference_update(looked)
+        problems = []
+        try:
+            looks = [(m, m.start_call("leftovers.leaks")) for m in looked]
+            for machine, look in looks:
+                if leaks := look.result(60):
+                    problems.append(f"{machine.name}: leaks:\n{leaks}")
+        except Exception as error:  # whatever it is, nobody may rely on it
+            problems.append(f"nobody knows what was lost: {error}")
+        if problems:
+            for waiting in self.idle.values():
+                waiting[:] = [machine for machine in waiting if machine not in looked]
+            for machine in looked:
+                self.discard(machine)
+        return problems
 
     def close(self) -> None:
         """Power everything off."""
