@@ -44,3 +44,24 @@ fn a_secret_is_filled_where_it_is() {
     assert_eq!(secret.expose()[31], 1);
     assert_eq!(secret.fill(|_| Err("no")), Err("no"));
 }
+
+#[test]
+fn secrets_are_the_same_if_all_their_bytes_are() {
+    let secret = Secret::with(|bytes| bytes.fill(7));
+
+    assert!(secret.is_same(&secret.duplicate()));
+    for at in 0..32 {
+        for bit in 0..8 {
+            let mut other = secret.duplicate();
+
+            other
+                .fill(|bytes| {
+                    bytes[at] ^= 1 << bit;
+                    Ok::<_, ()>(())
+                })
+                .unwrap();
+            assert!(!secret.is_same(&other));
+            assert!(!other.is_same(&secret));
+        }
+    }
+}

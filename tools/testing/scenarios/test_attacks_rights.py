@@ -81,6 +81,45 @@ def test_a_revoked_key(keyed: Keyed) -> None:
             client.hello("disk", epoch=epoch, generation=2, connection=1, connections=2)
 
 
+@attack("a preshared key is used after it was changed", "its connections are cut, new ones refused")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"p" * 32, b"q" * 32), (b"p" * 32, None), (None, b"p" * 32)],
+    ids=["another", "none", "first"],
+)
+def test_a_changed_preshared_key(
+    keyed: Keyed, before: bytes | None, after: bytes | None
+) -> None:
+    def change(psk: bytes | None) -> None:
+        words = ("--psk", keyed.machine.dst.secret("psk", psk)) if psk else ("--no-psk",)
+        keyed.machine.dst.ctl("export", "allow", "disk", "--key", f"{keyed.bob.text}:rw", *words)
+
+    change(before)
+    victim = keyed.client(keyed.bob, psk=before or bytes(32))
+    victim.hello("disk", connections=2)
+    halfway = keyed.client(keyed.bob, psk=before or bytes(32))
+    halfway.shake("disk")
+    # To say once more what is so already costs nobody anything.
+    change(before)
+    victim.write(PLACE + 8, MARK)
+
+    change(after)
+    throw(victim, evil(victim))
+    assert victim.closed()
+    assert keyed.honest.read(PLACE, 8) == MARK
+    for number, generation in (0, 2), (1, 1):
+        client = keyed.client(keyed.bob, session=victim.session)
+        with pytest.raises((Refused, Closed)):
+            client.join(victim.keys.secret, epoch=1, generation=generation, connection=number)
+            client.hello("disk", generation=generation, connection=number, connections=2)
+    with pytest.raises((Refused, Closed)):
+        halfway.hello("disk")
+
+    client = keyed.client(keyed.bob, psk=after or bytes(32), session=victim.session)
+    client.hello("disk", epoch=2)
+    assert client.read(PLACE + 8, 8) == MARK
+
+
 @attack("a key is used for what it was allowed before", "its connections are cut, then refused")
 def test_a_key_that_may_less_than_before(keyed: Keyed) -> None:
     writer = keyed.welcomed(keyed.bob)

@@ -28,8 +28,8 @@ pub struct KeyRule<P> {
     pub key: PublicKey,
     /// What the owner may do.
     pub rights: Rights,
-    /// The secret that the owner has to know besides, if there is one. Only the handshake looks at
-    /// it.
+    /// The secret that the owner has to know besides, if there is one. Only the handshake can tell
+    /// whether he does.
     pub psk: Option<P>,
 }
 
@@ -44,6 +44,8 @@ pub enum Barred {
     KeyUnknown,
     /// It has shown a key to an export without keys.
     KeyUseless,
+    /// It has shown a preshared key that is not the one any more.
+    PskChanged,
 }
 
 impl Barred {
@@ -54,6 +56,7 @@ impl Barred {
             Self::KeyNeeded => "this export needs keys",
             Self::KeyUnknown => "this key is not permitted",
             Self::KeyUseless => "this export has no keys to check a client against",
+            Self::PskChanged => "the preshared key was changed",
         }
     }
 }

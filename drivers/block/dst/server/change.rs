@@ -146,7 +146,7 @@ impl Export {
     fn revoke(&self, inner: &Inner) {
         let cut = inner.sessions.cut(Cut::Denied, |link, session| {
             inner
-                .rights(link, session.key())
+                .rights(link, session.credentials())
                 .map_or(true, |rights| rights < session.needs())
         });
 

@@ -45,6 +45,15 @@ use super::{
     link::Link, //
 };
 
+/// What a client has proved in a handshake: that it owns a key, and knows what goes with that.
+#[derive(Clone)]
+pub(super) struct Credentials {
+    /// The key.
+    pub(super) key: PublicKey,
+    /// The preshared key, if there was one.
+    pub(super) psk: Option<Arc<Secret>>,
+}
+
 /// Whom an export lets in.
 pub(super) struct Door {
     rules: KVec<Rule>,
@@ -69,8 +78,42 @@ impl Door {
         door.allow(&[], keys)
     }
 
-    /// Returns what a client at `link` may do that has proved to own `key`, if any.
-    pub(super) fn admit(&self, link: &Link, key: Option<&PublicKey>) -> Result<Rights, Barred> {
+    /// Returns what a client at `link` may do that has proved `credentials`, if any.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not let in.
+    pub(super) fn admit(
+        &self,
+        link: &Link,
+        credentials: Option<&Credentials>,
+    ) -> Result<Rights, Barred> {
+        let rights = self.admit_owner(link, credentials.map(|it| &it.key))?;
+
+        match credentials {
+            Some(credentials) if !self.is_current(credentials) => Err(Barred::PskChanged),
+            Some(_) | None => Ok(rights),
+        }
+    }
+
+    /// Returns what a client at `link` has to prove that says that it owns `key`.
+    ///
+    /// # Errors
+    ///
+    /// Why such a client would not be let in.
+    pub(super) fn demand(&self, link: &Link, key: &PublicKey) -> Result<Credentials, Barred> {
+        self.admit_owner(link, Some(key))?;
+
+        let rule = self.rule(key).ok_or(Barred::KeyUnknown)?;
+
+        Ok(Credentials {
+            key: *key,
+            psk: rule.psk.clone(),
+        })
+    }
+
+    /// Returns what a client at `link` may do that owns `key`, if any, and knows what goes with it.
+    fn admit_owner(&self, link: &Link, key: Option<&PublicKey>) -> Result<Rights, Barred> {
         let peer = match link.peer().ip() {
             None => Peer::Local,
             Some(ip) => Peer::Ip(access::address(&ip).ok_or(Barred::Address)?),
@@ -79,20 +122,20 @@ impl Door {
         admission::admit(peer, key, &self.rules, self.keys.as_deref())
     }
 
-    /// Returns the preshared key that a client at `link` has to know, if any, that says that it owns
-    /// `key`.
-    ///
-    /// # Errors
-    ///
-    /// Why such a client would not be let in.
-    pub(super) fn psk(&self, link: &Link, key: &PublicKey) -> Result<Option<Arc<Secret>>, Barred> {
-        self.admit(link, Some(key))?;
+    /// Returns whether the preshared key of `credentials` is the one that goes with their key now.
+    fn is_current(&self, credentials: &Credentials) -> bool {
+        let now = self.rule(&credentials.key).map(|rule| rule.psk.as_deref());
 
-        let keys = self.keys.as_deref().unwrap_or_default();
+        match (now, credentials.psk.as_deref()) {
+            (Some(Some(now)), Some(then)) => now.is_same(then),
+            (Some(None), None) => true,
+            (Some(Some(_)), None) | (Some(None), Some(_)) | (None, _) => false,
+        }
+    }
 
-        let rule = admission::find(keys, key).ok_or(Barred::KeyUnknown)?;
-
-        Ok(rule.psk.clone())
+    /// Returns the rule for `key`, if there is one.
+    fn rule(&self, key: &PublicKey) -> Option<&KeyRule<Arc<Secret>>> {
+        admission::find(self.keys.as_deref().unwrap_or_default(), key)
     }
 
     /// Returns the same door with other rules.

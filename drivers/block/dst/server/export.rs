@@ -35,7 +35,6 @@ use crate::{
         admission::Barred,
         geometry::Geometry,
         name,
-        secret::PublicKey,
         units::{
             SessionId,
             Uuid, //
@@ -59,7 +58,10 @@ use super::{
     },
     counters::Counters,
     device,
-    door::Door,
+    door::{
+        Credentials,
+        Door, //
+    },
     link::Link,
     listener::{
         Listener,
@@ -119,12 +121,16 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    /// Returns what a client at `link` may do that has proved to own `key`, if any, apart from
+    /// Returns what a client at `link` may do that has proved `credentials`, if any, apart from
     /// writing when nobody can.
-    pub(super) fn rights(&self, link: &Link, key: Option<&PublicKey>) -> Result<Rights, Barred> {
+    pub(super) fn rights(
+        &self,
+        link: &Link,
+        credentials: Option<&Credentials>,
+    ) -> Result<Rights, Barred> {
         match self.access {
             Rights::None => Ok(Rights::None),
-            Rights::ReadOnly | Rights::ReadWrite => self.door.admit(link, key),
+            Rights::ReadOnly | Rights::ReadWrite => self.door.admit(link, credentials),
         }
     }
 

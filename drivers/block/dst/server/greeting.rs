@@ -182,9 +182,9 @@ fn admit(
     let export = registry
         .find_at(hello.export.as_bytes(), link.listener())
         .ok_or(Status::NoExport)?;
-    let key = proof.map(|proof| &proof.client);
+    let credentials = proof.map(|proof| &proof.credentials);
 
-    Admission::new(&export, hello, link, key, registry.clock.now())
+    Admission::new(&export, hello, link, credentials, registry.clock.now())
 }
 
 /// Tells the client that it is not let in.

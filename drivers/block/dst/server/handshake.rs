@@ -35,10 +35,7 @@ use crate::{
             HandshakeError, //
         },
         hello::Hello,
-        secret::{
-            PublicKey,
-            Secret, //
-        },
+        secret::Secret,
         status::Status,
         units::Stamp, //
     },
@@ -62,6 +59,7 @@ use super::{
         Connection,
         End, //
     },
+    door::Credentials,
     export::Export,
     hello::{
         Denial,
@@ -73,8 +71,8 @@ use super::{
 /// What a client has shown in a handshake. Whether it was not merely somebody who has recorded one
 /// is known when the first sealed frame was opened.
 pub(super) struct Proof {
-    /// The key that it owns.
-    pub(super) client: PublicKey,
+    /// The key that it owns, and the preshared key.
+    pub(super) credentials: Credentials,
     /// The connection that this is about.
     binding: Binding,
     /// The export that it is about.
@@ -125,7 +123,7 @@ pub(super) fn initiate(
         let export = registry
             .find_at(offer.export.as_bytes(), link.listener())
             .ok_or(Refusal::Unwelcome(Status::NoExport.into()))?;
-        let preshared = {
+        let credentials = {
             let inner = export.inner.lock();
 
             if inner
@@ -134,9 +132,10 @@ pub(super) fn initiate(
             {
                 return Err(OTHER_KEY.into());
             }
-            inner.door.psk(link, &client)?
+            inner.door.demand(link, &client)?
         };
-        let preshared = preshared
+        let preshared = credentials
+            .psk
             .as_deref()
             .map_or(Secret::zero(), Secret::duplicate);
         let suite = identity.choose(offer.suites).ok_or(HandshakeError::Suite)?;
@@ -147,7 +146,7 @@ pub(super) fn initiate(
 
         begin(&identity, channel, frame.as_bytes(), &established)?;
         Ok(Proof {
-            client,
+            credentials,
             binding,
             export,
             keys: Some(SessionKeys {
@@ -196,14 +195,13 @@ pub(super) fn join(
             .identity(link.listener().net())
             .ok_or(Status::Stale)?;
         let request = JoinRequest::new(header, payload, crc32c)?;
-        let (export, keys) = registry
+        let (export, keys, credentials) = registry
             .find_keys(request.session(), link.listener())
             .ok_or(Status::Stale)?;
-        let client = keys.client;
         let joined = request.verify::<KernelPrimitives>(&keys)?;
 
         // It may have been taken back since the session began.
-        export.inner.lock().door.psk(link, &client)?;
+        export.inner.lock().door.admit(link, Some(&credentials))?;
 
         let suite = identity
             .choose(joined.suites())
@@ -214,7 +212,7 @@ pub(super) fn join(
 
         begin(&identity, channel, frame.as_bytes(), &established)?;
         Ok(Proof {
-            client,
+            credentials,
             binding,
             export,
             keys: None,

@@ -38,7 +38,6 @@ use crate::{
             Versions,
             MAX_CONNECTIONS, //
         },
-        secret::PublicKey,
         status::Status,
         units::{
             BootId,
@@ -53,6 +52,7 @@ use crate::{
 use super::{
     backend::Backend,
     counters::Counters,
+    door::Credentials,
     export::{
         Export,
         Inner, //
@@ -169,8 +169,8 @@ pub(super) struct Admission {
 
 impl Admission {
     /// Lets the client in that said `hello` on the connection `link` and asked for `export`, or
-    /// does not. `key` is what the client has proved to own by the handshake of a sealed connection;
-    /// on others there is none.
+    /// does not. `credentials` are what the client has proved in the handshake of a sealed
+    /// connection; on others there are none.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl Admission {
         export: &Arc<Export>,
         hello: &Hello<'_>,
         link: &Arc<Link>,
-        key: Option<&PublicKey>,
+        credentials: Option<&Credentials>,
         now: u64,
     ) -> Result<Self, Denial> {
         let client = client_name(hello.client.unwrap_or_default()).map_err(|_| Status::Resource)?;
@@ -190,14 +190,17 @@ impl Admission {
             return Err(Status::Gone.into());
         };
         // Those who may do nothing learn nothing.
-        let rights = inner.rights(link, key)?;
-        let agreement = agree(export, inner, hello, key.is_some())?;
+        let rights = inner.rights(link, credentials)?;
+        let agreement = agree(export, inner, hello, credentials.is_some())?;
         let writer = match inner.is_shared() {
             true => Writer::Shared,
             false => inner.sessions.writer(),
         };
 
-        if inner.sessions.is_of_another(hello.session, key) {
+        if inner
+            .sessions
+            .is_of_another(hello.session, credentials.map(|it| &it.key))
+        {
             return Err(OTHER_KEY);
         }
 
@@ -216,17 +219,10 @@ impl Admission {
             inner.sessions.supersede(hello);
         })?;
         let total = inner.window;
-        let counters = inner.sessions.join(hello, link, || {
+        let counters = inner.sessions.join(hello, link, credentials, || {
             let share = visit.take(Stock::Sessions, 1)?;
 
-            Ok(Session::new(
-                hello,
-                key.copied(),
-                client,
-                total,
-                share,
-                now,
-            )?)
+            Ok(Session::new(hello, client, total, share, now)?)
         })?;
 
         Ok(Self {

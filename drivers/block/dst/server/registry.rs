@@ -53,6 +53,7 @@ use crate::{
 
 use super::{
     config::SessionInfo,
+    door::Credentials,
     export::Export,
     link::{
         Cut,
@@ -200,21 +201,21 @@ impl Registry {
         self.identities.set(net, identity)
     }
 
-    /// Returns what connections of the session `id` can join with that come in at `listener`, and
-    /// its export.
+    /// Returns what connections of the session `id` can join with that come in at `listener`, its
+    /// export, and what its client has proved.
     pub(super) fn find_keys(
         &self,
         id: SessionId,
         listener: &Arc<Listener>,
-    ) -> Option<(Arc<Export>, SessionKeys)> {
+    ) -> Option<(Arc<Export>, SessionKeys, Credentials)> {
         self.exports
             .lock()
             .iter()
             .filter(|export| export.net() == listener.net() && export.listens_at(listener))
             .find_map(|export| {
-                let keys = export.inner.lock().sessions.keys(id)?;
+                let (keys, credentials) = export.inner.lock().sessions.keys(id)?;
 
-                Some((export.clone(), keys))
+                Some((export.clone(), keys, credentials))
             })
     }
 

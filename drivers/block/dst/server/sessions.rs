@@ -36,6 +36,7 @@ use super::{
         SessionState, //
     },
     counters::Counters,
+    door::Credentials,
     export::Export,
     hello::Denial,
     link::{
@@ -63,9 +64,9 @@ struct Member {
 /// A client that is attached.
 pub(super) struct Session {
     id: SessionId,
-    /// The key that its first connection was made with, if the export has keys. All others have to
-    /// be made with the same one.
-    key: Option<PublicKey>,
+    /// What its client has proved last, if the export has keys. The key is that of the first
+    /// connection: all others have to be made with the same one.
+    credentials: Option<Credentials>,
     /// Whether it may write.
     write: bool,
     /// The highest epoch it has had.
@@ -87,11 +88,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Returns a session without members that begins with `hello` at the time `now`, by a client
-    /// that has proved to own `key`, if any.
+    /// Returns a session without members that begins with `hello` at the time `now`.
     pub(super) fn new(
         hello: &Hello<'_>,
-        key: Option<PublicKey>,
         client: CString,
         window: u32,
         share: Share,
@@ -99,7 +98,7 @@ impl Session {
     ) -> Result<Self> {
         Ok(Self {
             id: hello.session,
-            key,
+            credentials: None,
             write: hello.write,
             epoch: Epoch::default(),
             generations: [Generation::default(); MAX_CONNECTIONS as usize],
@@ -178,9 +177,14 @@ impl Session {
         }
     }
 
+    /// Returns what its client has proved, if anything.
+    pub(super) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
     /// Returns the key that it began with, if any.
-    pub(super) fn key(&self) -> Option<&PublicKey> {
-        self.key.as_ref()
+    fn key(&self) -> Option<&PublicKey> {
+        self.credentials().map(|credentials| &credentials.key)
     }
 
     /// Returns what it has to be allowed.
@@ -224,7 +228,7 @@ impl Session {
             id: self.id,
             state,
             peer: newest.map(|member| member.link.peer().clone()),
-            key: self.key,
+            key: self.key().copied(),
             client: CString::try_from(&*self.client)?,
             access: self.needs(),
             epoch: self.epoch,
@@ -264,15 +268,18 @@ impl Sessions {
         self.0.iter().find(|session| session.id == id)
     }
 
-    /// Returns what further connections of the session `id` can join with, if there is something.
-    pub(super) fn keys(&self, id: SessionId) -> Option<SessionKeys> {
-        let keys = self.get(id)?.common.as_ref()?;
-
-        Some(SessionKeys {
+    /// Returns what further connections of the session `id` can join with, and what that proves, if
+    /// there is something.
+    pub(super) fn keys(&self, id: SessionId) -> Option<(SessionKeys, Credentials)> {
+        let session = self.get(id)?;
+        let keys = session.common.as_ref()?;
+        let keys = SessionKeys {
             epoch: keys.epoch,
             secret: keys.secret.duplicate(),
             client: keys.client,
-        })
+        };
+
+        Some((keys, session.credentials()?.clone()))
     }
 
     /// Notes what further connections of the session `id` can join with from now on.
@@ -301,7 +308,7 @@ impl Sessions {
     /// Returns whether the session `id` belongs to somebody else than who owns `key`, if any.
     pub(super) fn is_of_another(&self, id: SessionId, key: Option<&PublicKey>) -> bool {
         self.get(id)
-            .is_some_and(|session| session.key.as_ref() != key)
+            .is_some_and(|session| session.key() != key)
     }
 
     /// Returns who writes to an export with a single writer.
@@ -312,8 +319,9 @@ impl Sessions {
             .map_or(Writer::Vacant, |session| Writer::Held(session.id))
     }
 
-    /// Makes the connection that said `hello` a member of its session, which is `new` if it is not
-    /// known yet, and cuts what is older. Returns the counters of the session.
+    /// Makes the connection that said `hello`, whose client has proved `credentials`, a member of its
+    /// session, which is `new` if it is not known yet, and cuts what is older. Returns the counters
+    /// of the session.
     ///
     /// # Errors
     ///
@@ -323,6 +331,7 @@ impl Sessions {
         &mut self,
         hello: &Hello<'_>,
         link: &Arc<Link>,
+        credentials: Option<&Credentials>,
         new: impl FnOnce() -> Result<Session, Denial>,
     ) -> Result<Arc<Counters>, Denial> {
         if let Some(session) = self
@@ -331,6 +340,7 @@ impl Sessions {
             .find(|session| session.id == hello.session)
         {
             session.join(link, hello.connection, hello.stamp)?;
+            session.credentials = credentials.cloned();
             return Ok(session.counters.clone());
         }
         if self.0.len() >= MAX_SESSIONS {
@@ -344,6 +354,7 @@ impl Sessions {
         let counters = session.counters.clone();
 
         session.join(link, hello.connection, hello.stamp)?;
+        session.credentials = credentials.cloned();
         self.0
             .push(session, GFP_KERNEL)
             .map_err(|_| Status::Resource)?;
