@@ -80,29 +80,59 @@ impl<T> Pool<T> {
         })
     }
 
-    /// Allocates an object without waiting. Any context.
+    /// Allocates memory for an object without waiting. Any context.
     ///
-    /// If there is no memory, not even in reserve, the value comes back; there will be when an
-    /// object is dropped.
-    pub(crate) fn try_alloc(this: &Arc<Self>, value: T) -> Result<Unique<T>, T> {
+    /// If there is none, not even in reserve, there will be when an object, or memory for one, is
+    /// dropped.
+    pub(crate) fn try_place(this: &Arc<Self>) -> Option<Place<T>> {
         // SAFETY: By the type invariants, the pool is initialised.
         let node = unsafe { bindings::mempool_alloc_noprof(this.pool.get(), bindings::GFP_NOWAIT) };
-        let Some(node) = NonNull::new(node.cast::<Node<T>>()) else {
-            return Err(value);
-        };
 
-        // SAFETY: The memory is of the right size, aligned, and nobody else has it.
+        // INVARIANT: The memory was just allocated from this pool, for elements of this size.
+        Some(Place {
+            node: NonNull::new(node.cast())?,
+            pool: this.clone(),
+        })
+    }
+}
+
+/// Memory of a pool for an object.
+///
+/// # Invariants
+///
+/// `node` is memory for a node, aligned and not initialised, which came from `pool` and which nobody
+/// else has.
+pub(crate) struct Place<T> {
+    node: NonNull<Node<T>>,
+    pool: Arc<Pool<T>>,
+}
+
+impl<T> Place<T> {
+    /// Makes the memory an object.
+    pub(crate) fn put(self, value: T) -> Unique<T> {
+        let this = ManuallyDrop::new(self);
+        let node = this.node;
+
+        // SAFETY: By the type invariants, the memory is of the right size, aligned, and nobody else
+        // has it. `this` is not dropped, so that its reference to the pool can be taken over.
         unsafe {
             node.write(Node {
                 refs: Refcount::new(1),
                 next: ptr::null_mut(),
-                pool: this.clone(),
+                pool: ptr::read(&this.pool),
                 value,
             })
         };
 
         // INVARIANT: The node was just initialised and nobody else has it.
-        Ok(Unique(node))
+        Unique(node)
+    }
+}
+
+impl<T> Drop for Place<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the memory came from this pool, and nobody else has it.
+        unsafe { bindings::mempool_free(self.node.as_ptr().cast(), self.pool.pool.get()) };
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     connection::Connection,
     failure::Failure,
     keeper,
+    session::Shared,
     state::First,
     storage::Storage,
     text, //
@@ -194,21 +195,19 @@ impl Storage {
         }
     }
 
-    /// Lets requests flow over `connection`, and those be sent again that its welcome fences. If it
-    /// is the `first` one ever, the disk is added.
-    pub(super) fn connected(
-        self: &Arc<Self>,
+    /// Lets requests flow over `connection`, and those be sent again that its welcome fences, as
+    /// `resend` says.
+    ///
+    /// The session is the one that has just noted the welcome, and still locked: whoever gives all
+    /// connections up from now on finds this one among them, and what another one sends from now on
+    /// is not mistaken for what was fenced. The caller has to call [`Self::connected`] afterwards.
+    pub(super) fn open(
+        &self,
+        _session: &mut Shared,
         connection: &Arc<Connection>,
         welcome: &Welcome,
         resend: Resend,
-        first: bool,
     ) {
-        {
-            let mut status = self.status.lock();
-
-            status.welcomed(welcome);
-            status.down_since = None;
-        }
         {
             let mut queue = self.queue.lock();
 
@@ -216,7 +215,17 @@ impl Storage {
             queue.open(connection.number, connection.stamp, welcome.window, resend);
         }
         self.links.lock().add(connection.clone());
+    }
 
+    /// Tells of a connection that was [opened](Self::open) because of `welcome`, and sends what has
+    /// waited for it. If it is the `first` one ever, the disk is added.
+    pub(super) fn connected(self: &Arc<Self>, welcome: &Welcome, first: bool) {
+        {
+            let mut status = self.status.lock();
+
+            status.welcomed(welcome);
+            status.down_since = None;
+        }
         if first {
             // Those who wait for the storage want to hear of it when there is a disk.
             self.status.lock().go(StorageState::Connected);
@@ -257,6 +266,8 @@ impl Storage {
             self.observer.storage(self, StorageEvent::Disconnected);
         }
         self.wake_keepers();
+        // Others may have been about to leave something to it.
+        self.transmit();
     }
 
     /// Lets go of the requests of closed connections over which the network does not send any more;

@@ -288,7 +288,7 @@ impl Keeper<'_> {
         }
         self.await_release(if alone { None } else { Some(self.number) })?;
 
-        let resend = {
+        {
             let mut shared = storage.session.lock();
 
             if !Arc::ptr_eq(route, &storage.route()) {
@@ -308,13 +308,13 @@ impl Keeper<'_> {
             if let Some(common) = common {
                 shared.keep(common);
             }
-            resend
-        };
+            storage.open(&mut shared, connection, welcome, resend);
+        }
 
         if core::mem::replace(&mut self.experienced, true) {
             storage.counters.reconnected();
         }
-        storage.connected(connection, welcome, resend, known.is_none());
+        storage.connected(welcome, known.is_none());
         if let Some(known) = known.filter(|known| known.geometry != welcome.geometry) {
             storage.described(&known.geometry, welcome.geometry);
         }

@@ -269,6 +269,10 @@ impl Keeper<'_> {
             !storage.is_lingering(Some(self.number))
         });
         storage.let_go(Some(self.number));
+        // Nobody comes back under this number, so only a new epoch fences what it has left.
+        if !storage.is_forsaken() && storage.queue.lock().is_unfenced(self.number) {
+            storage.give_up_connections(Cause::Moved);
+        }
     }
 
     /// Waits for a while until `ready`, though the thread has to stop.

@@ -188,10 +188,12 @@ impl Client {
     /// If `force`, what it has not done yet fails, and so does all that users of the disk ask for
     /// later. Process context; sleeps, but with `force` not for the server.
     ///
+    /// If somebody else is taking it away already, that ends soon with `force`, and is waited for.
+    ///
     /// # Errors
     ///
-    /// `ENODEV` if there is none, `EBUSY` if the disk is open and `force` is not set, or somebody
-    /// is taking the storage away already.
+    /// `ENODEV` if there is none, `EBUSY` if the disk is open, or somebody is taking the storage away
+    /// already, and `force` is not set.
     pub(crate) fn remove_storage(&self, storage: &Arc<Storage>, force: bool) -> refusal::Result {
         let name = storage.name();
 
@@ -208,7 +210,7 @@ impl Client {
             };
             let openers = entry.storage.openers();
 
-            if entry.leaving {
+            if entry.leaving && !force {
                 return Err(Refusal::new(EBUSY, fmt!("{name} is being removed already")));
             }
             if openers > 0 && !force {
@@ -232,6 +234,13 @@ impl Client {
     pub(crate) fn evict_storage(&self, net: &Namespace) -> Option<Arc<Storage>> {
         let storage = {
             let mut storages = self.storages.lock();
+            let ours = storages.iter().filter(|entry| entry.storage.net() == net);
+
+            // Whoever takes one away already does not have to wait for its server.
+            for entry in ours.filter(|entry| entry.leaving) {
+                entry.storage.forsake();
+            }
+
             let entry = storages
                 .iter_mut()
                 .find(|entry| !entry.leaving && entry.storage.net() == net)?;

@@ -161,6 +161,7 @@ impl Storage {
             ended += 1;
         }
         if ended > 0 {
+            self.feed();
             pr_err!(
                 "{}: {} requests took {} ms and fail\n",
                 self.name(),

@@ -84,6 +84,13 @@ pub(super) struct Carrier {
     pub(super) waiting: Option<Instant<Monotonic>>,
 }
 
+impl Carrier {
+    /// Returns whether it has sent some pages of its work, and not the others.
+    fn is_half_way(&self) -> bool {
+        self.stamp.is_some() && self.current.is_some()
+    }
+}
+
 type Vector<T> = KVVec<T>;
 
 /// See the module's documentation.
@@ -172,7 +179,12 @@ impl Queue {
 
     /// Returns whether something waits that can go on when something else has ended.
     pub(super) fn wants_service(&self) -> bool {
-        !self.starved.is_empty() || self.has_work()
+        self.has_starved() || self.has_work() || self.carriers.iter().any(Carrier::is_half_way)
+    }
+
+    /// Returns whether bios wait for memory.
+    pub(super) fn has_starved(&self) -> bool {
+        !self.starved.is_empty()
     }
 
     /// Returns whether there is something that could be put under way.
@@ -270,6 +282,10 @@ impl Queue {
                 (Place::Unfenced(by), Resend::Connection) if by == number => (),
                 _ => continue,
             }
+            if entry.over {
+                // Whoever let go of it is about to take it out.
+                continue;
+            }
             entry.send_again();
             if let Some(new) = self.table.renew(handle) {
                 trace::resend(new, handle, || Some(&self.table.get(new)?.work));
@@ -293,6 +309,14 @@ impl Queue {
         self.table
             .iter()
             .any(|(_, entry)| entry.place == Place::Carried(number))
+    }
+
+    /// Returns whether the connection `number`, which is closed, had work that the server may still
+    /// carry out.
+    pub(super) fn is_unfenced(&self, number: u16) -> bool {
+        self.table
+            .iter()
+            .any(|(_, entry)| entry.place == Place::Unfenced(number) && !entry.over)
     }
 
     /// Notes that the connection `number`, which was shut, is closed, and that the network does not

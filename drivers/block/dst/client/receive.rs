@@ -207,14 +207,17 @@ impl Connection {
                 done = false;
                 return;
             }
-            match self.frames(receiver, socket, Context::Callback) {
+            let result = self.frames(receiver, socket, Context::Callback);
+
+            // What waits for memory can only be seen to have to be served when there is some.
+            receiver.ended.end();
+            match result {
                 Ok(more) => done = !more && socket.is_drained() && !self.is_asked_for_more(),
                 Err(wrong) => {
                     receiver.wrong = Some(wrong);
                     done = false;
                 }
             }
-            receiver.ended.end();
         });
 
         done && !more

@@ -56,14 +56,6 @@ impl Request {
         }
     }
 
-    /// Gives the bio back, as if nothing had begun.
-    pub(crate) fn undo(mut self) -> Option<Bio> {
-        let bio = self.bio.take()?;
-
-        bio.end_accounting(self.accounting);
-        Some(bio)
-    }
-
     /// Returns the bio.
     pub(crate) fn bio(&self) -> Option<&Bio> {
         self.bio.as_ref()

@@ -33,6 +33,10 @@ use crate::{
 /// Frames that are put into one call.
 pub(super) const BATCH: usize = 32;
 
+/// Calls that one sender makes for all before it leaves the rest to the connection's job: it may be
+/// one who submits, and has something else to do.
+const CALLS: usize = 4;
+
 /// What follows the header of a request, and what to note when all of it is with the socket.
 pub(super) struct Sending {
     handle: Handle,
@@ -68,9 +72,10 @@ impl Connection {
         }
     }
 
-    /// Fills and empties the outbox until there is nothing more to send, or no room.
+    /// Fills and empties the outbox until there is nothing more to send, or no room, but not for
+    /// ever.
     fn drain(&self, outbox: &mut Outbox<Sending>) {
-        loop {
+        for _ in 0..CALLS {
             if self.is_over() {
                 return;
             }
@@ -91,6 +96,7 @@ impl Connection {
                 }
             }
         }
+        self.job.schedule();
     }
 
     /// Puts as much as there is, and fits, into the outbox. Returns false if that failed.

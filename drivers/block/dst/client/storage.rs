@@ -2,7 +2,7 @@
 
 //! A storage: a disk of this machine whose data is on another one.
 //!
-//! Locks, outer ones first: `changing`; `keepers`, `adder`, `disk`, `session`, `old` (mutexes, each
+//! Locks, outer ones first: `removing`, `changing`; `keepers`, `adder`, `disk`, `session`, `old` (mutexes, each
 //! taken alone); the inside of a connection's turnstiles (a mutex to send, a semaphore to receive,
 //! which is only tried where something arrives); `status`, `policy`, `route` (mutexes, each taken
 //! alone); `queue`, `links`, a connection's control and ear (spinlocks, each taken alone, leaves
@@ -136,6 +136,9 @@ pub(crate) struct Storage {
     /// Taken by who changes what others must not change at the same time.
     #[pin]
     pub(super) changing: Mutex<()>,
+    /// Taken by who takes the storage away, until that is done.
+    #[pin]
+    removing: Mutex<()>,
     /// How many connections it would like to have.
     pub(super) wanted: Atomic<u32>,
     /// Raised when something has changed that keepers have to look at.
@@ -213,6 +216,7 @@ impl Storage {
                 moves: Atomic::new(0),
                 moving: Atomic::new(false),
                 changing <- new_mutex!((), "Storage::changing"),
+                removing <- new_mutex!((), "Storage::removing"),
                 keepers <- new_mutex!(keepers, "Storage::keepers"),
                 adder <- new_mutex!(None, "Storage::adder"),
                 disk <- new_mutex!(None, "Storage::disk"),
@@ -262,18 +266,25 @@ impl Storage {
         }
     }
 
-    /// Takes the storage away. Process context; sleeps, but never for the server.
+    /// Takes the storage away, or waits until whoever has begun with it is done. Process context;
+    /// sleeps, with `force` never for the server.
     ///
-    /// If `force`, what was asked for and not done fails. Otherwise it is done first if there is a
-    /// connection. Whoever waits for the disk is told not to. Does nothing if somebody else has
-    /// begun with it.
+    /// If `force`, what was asked for and not done fails, also if somebody else takes the storage
+    /// away who lets it be done first, which is what happens otherwise if there is a connection.
+    /// Whoever waits for the disk is told not to.
     pub(super) fn stop(&self, force: bool) {
+        if force {
+            self.send_away();
+            self.give_up();
+        }
+
+        let _alone = self.removing.lock();
+
         if !self.set_state(StorageState::Removing) {
             return;
         }
-        self.status.lock().first.give_up();
-        self.settled.notify_all();
-        if force || self.live() == 0 {
+        self.send_away();
+        if self.live() == 0 {
             self.give_up();
         }
         self.remove_disk();
@@ -282,6 +293,12 @@ impl Storage {
         // A keeper may have added it again before it stopped.
         self.remove_disk();
         self.observer.storage(self, StorageEvent::Removed);
+    }
+
+    /// Tells those who wait for the disk that there will not be one.
+    fn send_away(&self) {
+        self.status.lock().first.give_up();
+        self.settled.notify_all();
     }
 
     /// Lets all requests fail, now and from now on. Those that a connection has do so when the
@@ -308,7 +325,8 @@ impl Storage {
         self.queue.lock().is_dead()
     }
 
-    /// Ends what is over but has nobody to end it. Process context.
+    /// Ends what is over but has nobody to end it, and goes on with what has waited for that. Process
+    /// context.
     pub(super) fn sweep(&self) {
         loop {
             let over = self.queue.lock().pop();
@@ -318,6 +336,7 @@ impl Storage {
                 over => drop(over),
             }
         }
+        self.feed();
     }
 
     /// Returns whether a line may be written to the log about what the server does. Process context.
@@ -430,35 +449,42 @@ impl Storage {
         true
     }
 
-    /// Puts a bio into the queue; returns whether there was memory for it at once.
-    fn enqueue(&self, bio: Bio) -> bool {
-        let request = Request::new(bio, self.counters.clone());
-
-        match mempool::Pool::try_alloc(&self.requests, request) {
-            Ok(request) => {
+    /// Puts a bio into the queue, where it waits for memory if there is none.
+    fn enqueue(&self, bio: Bio) {
+        match mempool::Pool::try_place(&self.requests) {
+            Some(place) => self.put(place, bio),
+            None => {
                 // It comes back if everything fails, and ends when it is dropped.
-                let back = self.queue.lock().submit(request);
-                drop(back);
-                true
-            }
-            Err(request) => {
-                let Some(bio) = request.undo() else {
-                    return true;
-                };
                 let back = self.queue.lock().starve(bio);
+
                 drop(back);
-                false
+                // Memory that came back before it was there to be seen wakes nobody.
+                self.feed();
             }
         }
     }
 
-    /// Tries again what had to wait for memory: some was given back.
+    /// Puts a bio into the queue, in `place`.
+    fn put(&self, place: mempool::Place<Request>, bio: Bio) {
+        let request = place.put(Request::new(bio, self.counters.clone()));
+        // It comes back if everything fails, and ends when it is dropped.
+        let back = self.queue.lock().submit(request);
+
+        drop(back);
+    }
+
+    /// Goes on with bios that wait for memory, as far as there is some. Whoever may have given some
+    /// back has to see to it that this is called.
     pub(super) fn feed(&self) {
-        loop {
+        while self.queue.lock().has_starved() {
+            let Some(place) = mempool::Pool::try_place(&self.requests) else {
+                return;
+            };
+            // Somebody may have found no memory because it was here, so it is looked once more.
             let bio = self.queue.lock().pop_starved();
 
-            if !bio.is_some_and(|bio| self.enqueue(bio)) {
-                return;
+            if let Some(bio) = bio {
+                self.put(place, bio);
             }
         }
     }
