@@ -15,10 +15,7 @@ use super::{
         Greeting, //
     },
     receive::Receiver,
-    send::{
-        Sending,
-        BATCH, //
-    },
+    send::Sender,
     storage::Storage, //
 };
 use crate::{
@@ -61,7 +58,6 @@ use crate::{
             DIGEST_MISMATCH,
             NOT_AUTHENTIC, //
         },
-        outbox::Outbox,
         protection::{
             Incoming,
             Memory,
@@ -77,8 +73,11 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Full,
+            Relaxed,
+            Release, //
         },
         lock::mutex::MutexBackend,
         Arc, //
@@ -109,13 +108,41 @@ pub(super) struct Connection {
     last_rx: Atomic<u64>,
     last_tx: Atomic<u64>,
     #[pin]
-    pub(super) sender: Turnstile<Outbox<Sending>, MutexBackend>,
+    pub(super) sender: Turnstile<Sender, MutexBackend>,
     #[pin]
     pub(super) receiver: Turnstile<Receiver, SemaphoreBackend>,
     /// Hears of what happens to the socket.
-    ear: Arc<Ear>,
+    pub(super) ear: Arc<Ear>,
     #[pin]
     pub(super) control: SpinLockIrq<Control>,
+    /// What [`Control::state`] means for requests, for those who look at it for each of them.
+    standing: Atomic<u32>,
+    /// Whether there may be something to say about the connection itself.
+    to_say: Atomic<bool>,
+}
+
+/// What a connection is good for.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+enum Standing {
+    /// Nothing yet.
+    Beginning,
+    /// Requests.
+    Live,
+    /// Nothing any more.
+    Over,
+}
+
+impl From<State> for Standing {
+    fn from(state: State) -> Self {
+        match state {
+            State::Idle | State::Connecting | State::Greeting | State::Draining { .. } => {
+                Self::Beginning
+            }
+            State::Live => Self::Live,
+            State::Broken { .. } | State::Closed => Self::Over,
+        }
+    }
 }
 
 /// What is known and wanted about the connection itself.
@@ -180,7 +207,7 @@ impl Connection {
 
         socket.set_events(ear.clone())?;
 
-        let outbox = Outbox::new(BATCH)?;
+        let sender = Sender::new()?;
         let receiver = Receiver::new()?;
         let connection = Arc::pin_init(
             pin_init!(Self {
@@ -193,7 +220,7 @@ impl Connection {
                 born: Instant::now(),
                 last_rx: Atomic::new(0),
                 last_tx: Atomic::new(0),
-                sender <- Turnstile::new(new_mutex!(outbox, "Connection::sender")),
+                sender <- Turnstile::new(new_mutex!(sender, "Connection::sender")),
                 receiver <- Turnstile::new(new_semaphore!(receiver, "Connection::receiver")),
                 ear,
                 control <- new_spinlock_irq!(Control {
@@ -211,6 +238,8 @@ impl Connection {
                     error: None,
                     geometry: None,
                 }, "Connection::control"),
+                standing: Atomic::new(Standing::Beginning as u32),
+                to_say: Atomic::new(true),
             }),
             GFP_KERNEL,
         )?;
@@ -238,7 +267,7 @@ impl Connection {
         spares: &mut Spares,
     ) -> Result {
         self.protect(outgoing, incoming, spares)?;
-        self.control.lock().shaking = false;
+        self.say(|control| control.shaking = false);
         self.transmit();
         // What came meanwhile was left alone.
         self.job.schedule();
@@ -250,7 +279,7 @@ impl Connection {
         let (to_send, to_receive) = spares.take()?;
 
         self.sender
-            .alone(|outbox| outbox.protect(outgoing, Memory::Foreign(to_send)));
+            .alone(|sender| sender.outbox.protect(outgoing, Memory::Foreign(to_send)));
         self.receiver
             .alone(|receiver| receiver.protect(incoming, Memory::Foreign(to_receive)));
         Ok(())
@@ -288,12 +317,12 @@ impl Connection {
 
     /// Returns whether requests may be sent.
     pub(super) fn is_live(&self) -> bool {
-        self.state().is_live()
+        self.standing.load(Acquire) == Standing::Live as u32
     }
 
     /// Returns whether the connection is of no use any more.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.state(), State::Broken { .. } | State::Closed)
+        self.standing.load(Acquire) == Standing::Over as u32
     }
 
     /// Lets requests be sent: the keeper accepts the welcome. Returns false if it is over by now.
@@ -362,6 +391,7 @@ impl Connection {
         match control.state.on(event) {
             Ok(state) => {
                 control.state = state;
+                self.standing.store(Standing::from(state) as u32, Release);
                 true
             }
             Err(_) => false,
@@ -407,19 +437,29 @@ impl Connection {
         }
     }
 
+    /// Changes what there is to say about the connection, which the next one who sends does.
+    pub(super) fn say(&self, change: impl FnOnce(&mut Control)) {
+        change(&mut self.control.lock());
+        self.to_say.store(true, Release);
+    }
+
+    /// Returns whether there may be something to say about the connection. Whoever asks has to look.
+    pub(super) fn has_to_say(&self) -> bool {
+        self.to_say.load(Relaxed) && self.to_say.xchg(false, Full)
+    }
+
     /// Asks the server whether it is still there.
     pub(super) fn ping(&self) {
-        {
-            let mut control = self.control.lock();
+        self.say(|control| {
             control.ping = true;
             control.ping_pending = true;
-        }
+        });
         self.transmit();
     }
 
     /// Says goodbye and closes the connection in an orderly way.
     pub(super) fn bye(&self) {
-        self.control.lock().bye = true;
+        self.say(|control| control.bye = true);
         self.transmit();
         self.socket.shutdown();
     }
@@ -434,9 +474,9 @@ impl Connection {
         self.ear.set(None);
         self.socket.stop_events();
         spares.give_back(
-            self.sender.alone(|outbox| {
-                outbox.clear(drop);
-                outbox.take_staging()
+            self.sender.alone(|sender| {
+                sender.outbox.clear(drop);
+                sender.outbox.take_staging()
             }),
             self.receiver.alone(Receiver::forget),
         );

@@ -5,6 +5,7 @@
 use super::{
     flight::{
         Data,
+        Ended,
         InFlight,
         Outgoing,
         Over,
@@ -30,12 +31,40 @@ use crate::proto::{
         Stamp, //
     }, //
 };
+use kernel::prelude::*;
 
 impl Queue {
+    /// Moves up to `most` things that the connection `number` with `stamp` has to send next to `list`,
+    /// as far as there are any, the server has room for them and `list` for more. What is over without
+    /// having been sent goes to `ended`. If both are empty then, there is nothing to send now.
+    pub(super) fn take(
+        &mut self,
+        number: u16,
+        stamp: Stamp,
+        most: usize,
+        list: &mut KVec<Outgoing>,
+        ended: &mut Ended,
+    ) {
+        while list.len() < most.min(list.capacity()) && ended.has_room() {
+            let mut over = Over::Nothing;
+            let next = self.next(number, stamp, &mut over);
+            let is_last = next.is_none() && matches!(over, Over::Nothing);
+
+            ended.push(over);
+            if let Some(outgoing) = next {
+                // There is room, see above.
+                let _ = list.push_within_capacity(outgoing);
+            }
+            if is_last {
+                break;
+            }
+        }
+    }
+
     /// Returns what the connection `number` with `stamp` has to send next, if there is anything and
     /// the server has room for it. What is over without having been sent goes to `over`; there is
     /// nothing more to send until that was taken away.
-    pub(super) fn next(&mut self, number: u16, stamp: Stamp, over: &mut Over) -> Option<Outgoing> {
+    fn next(&mut self, number: u16, stamp: Stamp, over: &mut Over) -> Option<Outgoing> {
         loop {
             let carrier = self.carriers.get(usize::from(number))?;
 
@@ -78,7 +107,8 @@ impl Queue {
         }
         entry.place = Place::Carried(number);
         entry.to_send = entry.to_send.without(PageMask::range(first, count));
-        entry.sending += 1;
+        // Only what has data keeps a sender from letting go of it.
+        entry.sending += u32::from(data.is_some());
         entry.mark = self.durability.flush_sent();
         carrier.current = match entry.to_send.is_empty() {
             true => None,
@@ -98,23 +128,34 @@ impl Queue {
         if self.gate != Gate::Open || self.table.is_full() {
             return false;
         }
-        if let Some(split) = &mut self.split {
-            if let Some(work) = split.next() {
-                self.put_under_way(work);
-                return true;
+
+        let split = match self.split.take() {
+            Some(split) => split,
+            None => {
+                let Some(request) = self.waiting.pop() else {
+                    return false;
+                };
+
+                match begin(request, &self.geometry) {
+                    First::Split(split) => split,
+                    First::Flush(request) => {
+                        self.put_under_way(Work::Flush { request });
+                        return true;
+                    }
+                    First::Over(request) => {
+                        *over = Over::Request(request);
+                        return true;
+                    }
+                }
             }
-            if let Some(split) = self.split.take() {
-                *over = Over::Split(split);
-            }
-            return true;
-        }
-        let Some(request) = self.waiting.pop() else {
-            return false;
         };
-        match begin(request, &self.geometry) {
-            First::Flush(request) => self.put_under_way(Work::Flush { request }),
-            First::Split(split) => self.split = Some(split),
-            First::Over(request) => *over = Over::Request(request),
+
+        match split.next() {
+            Ok((work, rest)) => {
+                self.split = rest;
+                self.put_under_way(work);
+            }
+            Err(split) => *over = Over::Split(split),
         }
         true
     }

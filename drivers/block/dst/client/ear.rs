@@ -3,7 +3,8 @@
 //! What a connection hears of its socket.
 //!
 //! Replies that are short are received right where they arrive: nobody has to be woken for them but
-//! who waits for what they end. All else is left to the job of the connection.
+//! who waits for what they end. While a task of ours has the socket, which is while it sends, they
+//! cannot be; that task receives them when it is done. All else is left to the job of the connection.
 
 use super::connection::Connection;
 use crate::{
@@ -21,7 +22,14 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
 };
 
 /// Hears of what happens to the socket of a connection, and has the connection's job look after it.
@@ -32,6 +40,10 @@ pub(super) struct Ear {
     /// no longer than it takes to get hold of it.
     #[pin]
     connection: SpinLockIrq<Option<Arc<Connection>>>,
+    /// Tasks that are sending, and will look at `arrived`.
+    senders: Atomic<u32>,
+    /// Something arrived that was not received where it did.
+    arrived: Atomic<bool>,
 }
 
 impl Ear {
@@ -41,6 +53,8 @@ impl Ear {
             pin_init!(Self {
                 job,
                 connection <- new_spinlock_irq!(None, "Ear::connection"),
+                senders: Atomic::new(0),
+                arrived: Atomic::new(false),
             }),
             GFP_KERNEL,
         )
@@ -52,11 +66,33 @@ impl Ear {
 
         drop(old);
     }
+
+    /// Notes that the current task begins to send: what arrives from now on can be left to it.
+    pub(super) fn begin(&self) {
+        self.senders.add(1, Relaxed);
+    }
+
+    /// Ends what [`Self::begin`] began; returns whether the current task has to receive what has
+    /// arrived.
+    #[must_use]
+    pub(super) fn end(&self) -> bool {
+        // Either this sees what has arrived, or who tells of it sees that nobody is sending.
+        self.senders.fetch_sub(1, Full);
+        self.take_arrived()
+    }
+
+    /// Returns whether it is up to the caller to have received what has arrived.
+    fn take_arrived(&self) -> bool {
+        self.arrived.load(Relaxed) && self.arrived.xchg(false, Full)
+    }
 }
 
 impl Events for Ear {
     fn readable(&self) {
-        self.job.schedule();
+        self.arrived.xchg(true, Full);
+        if self.senders.load(Relaxed) == 0 && self.take_arrived() {
+            self.job.schedule();
+        }
     }
 
     fn arrived(&self, socket: &Locked<'_>) {

@@ -28,6 +28,7 @@ use crate::{
     },
     wire::inbox::Destination, //
 };
+use kernel::prelude::*;
 
 /// Who has a piece of work.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub(super) struct InFlight {
     pub(super) place: Place,
     /// Pages that are to be sent (again). What has no pages has the first one.
     pub(super) to_send: PageMask,
-    /// Frames of it that a sender is working on.
+    /// Frames of it with data that a sender is working on.
     pub(super) sending: u32,
     /// It was sent over an earlier connection.
     pub(super) resent: bool,
@@ -137,6 +138,37 @@ pub(super) enum Over {
     Split(#[expect(dead_code)] Split),
     /// A bio that nobody began with.
     Bio(#[expect(dead_code)] Bio),
+}
+
+/// What is over and ends soon, many at once: whoever waits for them then has more to do when it is
+/// woken, and is not woken for each. No lock may be held when they end.
+pub(super) struct Ended(KVec<Over>);
+
+impl Ended {
+    /// Returns an empty list with room for `most`. Process context.
+    pub(super) fn new(most: usize) -> Result<Self> {
+        Ok(Self(KVec::with_capacity(most, GFP_KERNEL)?))
+    }
+
+    /// Returns whether there is room for one more.
+    pub(super) fn has_room(&self) -> bool {
+        self.0.len() < self.0.capacity()
+    }
+
+    /// Puts aside what is over. If there is no room, it ends at once.
+    pub(super) fn push(&mut self, over: Over) {
+        if !matches!(over, Over::Nothing) {
+            let _ = self.0.push_within_capacity(over);
+        }
+    }
+
+    /// Ends what was put aside; returns whether there was anything.
+    pub(super) fn end(&mut self) -> bool {
+        let any = !self.0.is_empty();
+
+        self.0.clear();
+        any
+    }
 }
 
 /// What to do with a reply.

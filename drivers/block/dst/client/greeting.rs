@@ -57,6 +57,10 @@ pub(super) struct Greeting {
 impl Connection {
     /// Puts what has to be said about the connection into the outbox. Returns false if that failed.
     pub(super) fn fill_control(&self, outbox: &mut Outbox<Sending>) -> bool {
+        if !self.has_to_say() {
+            return true;
+        }
+
         let (handshake, hello, ping, pong, bye) = {
             let mut control = self.control.lock();
             let is_sealed = !control.shaking;
@@ -129,7 +133,7 @@ impl Connection {
                 Ok(())
             }
             (Opcode::Ping, false) => {
-                self.control.lock().pong = Some(header.handle);
+                self.say(|control| control.pong = Some(header.handle));
                 Ok(())
             }
             (Opcode::Bye, _) => {

@@ -7,7 +7,7 @@ use super::{
     flight::{
         Answer,
         Data,
-        Over, //
+        Ended, //
     },
     trace, //
 };
@@ -63,8 +63,9 @@ const FEW: usize = 1 << 16;
 enum Context {
     /// By the connection's job.
     Job,
-    /// Where it arrives, in the callback of the socket: what is long or rare is left to the job.
-    Callback,
+    /// By who comes by, the callback of the socket or a sender: what is long or rare is left to the
+    /// job.
+    Passing,
 }
 
 /// What comes next.
@@ -107,24 +108,6 @@ pub(super) struct Receiver {
     wrong: Option<Wrong>,
 }
 
-/// What is over and ends soon, many at once: whoever waits for them then has more to do when it is
-/// woken, and is not woken for each.
-struct Ended(KVec<Over>);
-
-impl Ended {
-    /// Puts aside what is over, or ends it if there is no room.
-    fn push(&mut self, over: Over) {
-        if !matches!(over, Over::Nothing) {
-            let _ = self.0.push_within_capacity(over);
-        }
-    }
-
-    /// Ends what was put aside.
-    fn end(&mut self) {
-        self.0.clear();
-    }
-}
-
 impl Receiver {
     /// Allocates all that is needed to receive. Process context.
     pub(super) fn new() -> Result<Self> {
@@ -135,7 +118,7 @@ impl Receiver {
             inbox: Inbox::new()?,
             expect: Expect::Header,
             control,
-            ended: Ended(KVec::with_capacity(FRAMES, GFP_KERNEL)?),
+            ended: Ended::new(FRAMES)?,
             wrong: None,
         })
     }
@@ -197,9 +180,23 @@ impl Connection {
         }
     }
 
+    /// Receives what has arrived while this task was using the socket, as far as that takes no time,
+    /// and leaves the rest to the job. Process context.
+    pub(super) fn catch_up(&self) {
+        if !self.receive_short(&self.socket, || true) {
+            self.job.schedule();
+        }
+    }
+
     /// Receives what has arrived at `socket`, that of the connection, as far as that takes no time;
     /// returns whether nothing is left to be done by the connection's job.
     pub(super) fn receive_here(&self, socket: &Locked<'_>) -> bool {
+        self.receive_short(socket, || socket.is_drained())
+    }
+
+    /// Receives what is short from `source`; returns whether nothing is left to be done by the
+    /// connection's job. When there is nothing more, `is_drained` says whether there really is not.
+    fn receive_short(&self, source: &impl Receive, is_drained: impl Fn() -> bool) -> bool {
         // If somebody else is inside, he goes on with it.
         let mut done = true;
         let more = self.receiver.enter(|receiver| {
@@ -207,12 +204,12 @@ impl Connection {
                 done = false;
                 return;
             }
-            let result = self.frames(receiver, socket, Context::Callback);
+            let result = self.frames(receiver, source, Context::Passing);
 
             // What waits for memory can only be seen to have to be served when there is some.
             receiver.ended.end();
             match result {
-                Ok(more) => done = !more && socket.is_drained() && !self.is_asked_for_more(),
+                Ok(more) => done = !more && is_drained() && !self.is_asked_for_more(),
                 Err(wrong) => {
                     receiver.wrong = Some(wrong);
                     done = false;
@@ -235,6 +232,24 @@ impl Connection {
         source: &impl Receive,
         context: Context,
     ) -> Result<bool, Wrong> {
+        let mut any = false;
+        let more = self.some_frames(receiver, source, context, &mut any);
+
+        // Every byte is a sign of life, or a slow server would be taken for a dead one.
+        if any {
+            self.note_rx();
+        }
+        more
+    }
+
+    /// See [`Self::frames`]; notes in `any` if something was received.
+    fn some_frames(
+        &self,
+        receiver: &mut Receiver,
+        source: &impl Receive,
+        context: Context,
+        any: &mut bool,
+    ) -> Result<bool, Wrong> {
         let mut bytes = 0;
         let mut portion = 0;
 
@@ -242,13 +257,14 @@ impl Connection {
             if self.is_over() {
                 return Ok(false);
             }
-            if context == Context::Callback && (portion >= FEW || !receiver.expect.is_small()) {
+            if context == Context::Passing && (portion >= FEW || !receiver.expect.is_small()) {
                 return Ok(true);
             }
             let Some(len) = self.step(receiver, source)? else {
                 return Ok(false);
             };
 
+            *any = true;
             portion += len;
             if context == Context::Job && portion >= PORTION {
                 bytes += core::mem::take(&mut portion);
@@ -279,7 +295,6 @@ impl Connection {
                 let Some(header) = inbox.header(source)? else {
                     return Ok(None);
                 };
-                self.note_rx();
                 self.header(header, inbox, ended)?
             }
             Expect::Control { header, have } => {
@@ -290,6 +305,8 @@ impl Connection {
                     Some(false) => return Ok(Some(0)),
                     None => return Ok(None),
                 }
+                // What it says may make the keeper look at this.
+                self.note_rx();
                 self.control_frame(header, control.get(..wanted).unwrap_or_default())
                     .map_err(Wrong::Protocol)?;
                 match header.opcode {
@@ -306,13 +323,14 @@ impl Connection {
                 let Some(arrived) = inbox.data(source, data, have)? else {
                     return Ok(None);
                 };
-                self.note_rx();
                 bytes = match arrived {
                     Arrived::All(len) => len,
                     Arrived::Part(len) => return Ok(Some(len)),
                 };
                 // The bio ends when the data's share of the request is gone, too.
-                ended.push(self.storage.queue.lock().received(*handle, extent));
+                let over = self.storage.queue.lock().received(*handle, extent);
+
+                ended.push(over);
                 Expect::Header
             }
             Expect::Sealed => return Ok(None),

@@ -9,8 +9,8 @@ use super::{
     connection::Connection,
     flight::{
         Data,
-        Outgoing,
-        Over, //
+        Ended,
+        Outgoing, //
     },
     trace, //
 };
@@ -29,6 +29,7 @@ use crate::{
         Sent, //
     }, //
 };
+use kernel::prelude::*;
 
 /// Frames that are put into one call.
 pub(super) const BATCH: usize = 32;
@@ -37,25 +38,27 @@ pub(super) const BATCH: usize = 32;
 /// one who submits, and has something else to do.
 const CALLS: usize = 4;
 
-/// What follows the header of a request, and what to note when all of it is with the socket.
+/// The data that follows the header of a request.
 pub(super) struct Sending {
     handle: Handle,
-    data: Option<Data>,
+    data: Data,
 }
 
 impl Body for Sending {
     fn len(&self) -> usize {
-        self.data.as_ref().map_or(0, |data| data.len)
+        self.data.len
     }
 
     fn gather<'a>(&'a self, skip: usize, list: &mut Gather<'a>) -> bool {
-        let Some(data) = &self.data else {
-            return true;
-        };
-        match data.request.bio() {
-            Some(bio) => list.push_bio(bio, data.offset + skip, data.len.saturating_sub(skip)),
-            None => false,
-        }
+        let Data {
+            request,
+            offset,
+            len,
+        } = &self.data;
+
+        request
+            .bio()
+            .is_some_and(|bio| list.push_bio(bio, offset + skip, len.saturating_sub(skip)))
     }
 
     fn scatter<'a>(&'a self, _list: &mut Scatter<'a>) -> bool {
@@ -64,30 +67,68 @@ impl Body for Sending {
     }
 }
 
+/// What a connection sends with. All lists have room for a batch.
+pub(super) struct Sender {
+    /// Frames on their way into the socket.
+    pub(super) outbox: Outbox<Sending>,
+    /// What goes into the outbox next.
+    next: KVec<Outgoing>,
+    /// What was in frames all of which are with the socket.
+    sent: KVec<Sending>,
+    /// What is over.
+    ended: Ended,
+}
+
+impl Sender {
+    /// Allocates all that is needed to send. Process context.
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
+            outbox: Outbox::new(BATCH)?,
+            next: KVec::with_capacity(BATCH, GFP_KERNEL)?,
+            sent: KVec::with_capacity(BATCH, GFP_KERNEL)?,
+            ended: Ended::new(BATCH)?,
+        })
+    }
+}
+
 impl Connection {
     /// Sends all there is to send and room for. Process context; does not wait for room.
     pub(super) fn transmit(&self) {
-        if self.sender.enter(|outbox| self.drain(outbox)) {
+        self.ear.begin();
+        if self.sender.enter(|sender| self.drain(sender)) {
             self.job.schedule();
+        }
+        if self.ear.end() {
+            self.catch_up();
         }
     }
 
     /// Fills and empties the outbox until there is nothing more to send, or no room, but not for
     /// ever.
-    fn drain(&self, outbox: &mut Outbox<Sending>) {
+    fn drain(&self, sender: &mut Sender) {
         for _ in 0..CALLS {
             if self.is_over() {
                 return;
             }
-            if outbox.is_empty() && !self.fill(outbox) {
+            if sender.outbox.is_empty() && !self.fill(sender) {
                 self.over(Cause::Lost);
                 return;
             }
-            if outbox.is_empty() {
+            if sender.outbox.is_empty() {
                 return;
             }
+
+            let Sender { outbox, sent, .. } = sender;
             // More may follow, but nobody knows: what is here must not wait for it.
-            match outbox.send(&self.socket, false, |sending| self.sent(sending), || ()) {
+            let result = outbox.send(
+                &self.socket,
+                false,
+                |sending| drop(sent.push_within_capacity(sending)),
+                || (),
+            );
+
+            self.sent(sender);
+            match result {
                 Ok(Sent::All) => self.note_tx(),
                 Ok(Sent::Blocked) => return,
                 Err(error) => {
@@ -100,30 +141,38 @@ impl Connection {
     }
 
     /// Puts as much as there is, and fits, into the outbox. Returns false if that failed.
-    fn fill(&self, outbox: &mut Outbox<Sending>) -> bool {
-        if !self.fill_control(outbox) {
+    fn fill(&self, sender: &mut Sender) -> bool {
+        if !self.fill_control(&mut sender.outbox) {
             return false;
         }
-        while outbox.room() > 0 {
-            let mut over = Over::Nothing;
-            let next = self
-                .storage
+        loop {
+            let Sender {
+                outbox,
+                next,
+                ended,
+                ..
+            } = sender;
+            let room = outbox.room_for_any();
+
+            if room == 0 {
+                return true;
+            }
+            self.storage
                 .queue
                 .lock()
-                .next(self.number, self.stamp, &mut over);
+                .take(self.number, self.stamp, room, next, ended);
 
-            match (next, over) {
-                (Some(outgoing), over) => {
-                    drop(over);
-                    if !self.put(outbox, outgoing) {
-                        return false;
-                    }
+            let any = self.end(ended) || !next.is_empty();
+
+            for outgoing in next.drain_all() {
+                if !self.put(outbox, outgoing) {
+                    return false;
                 }
-                (None, Over::Nothing) => break,
-                (None, over) => drop(over),
+            }
+            if !any {
+                return true;
             }
         }
-        true
     }
 
     /// Puts a request into the outbox. Returns false if that failed.
@@ -141,15 +190,36 @@ impl Connection {
             self.storage.counters.resent(resent);
         }
         outbox
-            .push(&header, &[], Some(Sending { handle, data }))
+            .push(&header, &[], data.map(|data| Sending { handle, data }))
             .is_ok()
     }
 
-    /// Notes that all of a frame is with the socket.
-    fn sent(&self, sending: Sending) {
-        let over = self.storage.queue.lock().sent(sending.handle);
+    /// Notes that all of some frames with data is with the socket.
+    fn sent(&self, sender: &mut Sender) {
+        let Sender { sent, ended, .. } = sender;
 
-        drop(sending);
-        drop(over);
+        if sent.is_empty() {
+            return;
+        }
+        {
+            let mut queue = self.storage.queue.lock();
+
+            // There is room for all of them.
+            sent.iter()
+                .for_each(|sending| ended.push(queue.sent(sending.handle)));
+        }
+        sent.clear();
+        self.end(ended);
+    }
+
+    /// Ends what is over, and has bios looked after that may have waited for its memory. Returns
+    /// whether there was anything.
+    fn end(&self, ended: &mut Ended) -> bool {
+        let any = ended.end();
+
+        if any && self.storage.queue.lock().has_starved() {
+            self.job.schedule();
+        }
+        any
     }
 }

@@ -141,7 +141,7 @@ impl Work {
     }
 }
 
-/// A request that is being split.
+/// A request that is being split: there is at least one more piece.
 pub(super) struct Split {
     request: Shared<Request>,
     rest: Rest,
@@ -255,21 +255,78 @@ impl Split {
         self.request.note(status);
     }
 
-    /// Returns the next piece; [`None`] when there are no more.
-    pub(super) fn next(&mut self) -> Option<Work> {
-        match &mut self.rest {
-            Rest::Runs { start, runs, kind } => {
+    /// Returns the next piece, and the split for those behind it, if there are any.
+    ///
+    /// # Errors
+    ///
+    /// The split, if there is no piece after all, which does not happen.
+    pub(super) fn next(mut self) -> Result<(Work, Option<Self>), Self> {
+        let Some(piece) = self.rest.next() else {
+            self.note(BlockStatus::Io);
+            return Err(self);
+        };
+
+        Ok(match self.rest.is_done() {
+            true => (piece.of(self.request), None),
+            false => (piece.of(self.request.clone()), Some(self)),
+        })
+    }
+}
+
+/// A piece, whatever request it is of.
+enum Piece {
+    Run {
+        pages: Pages,
+        offset: usize,
+        kind: Kind,
+    },
+    Extent {
+        ask: proto::request::Request,
+    },
+}
+
+impl Piece {
+    /// Returns the piece as one of `request`.
+    fn of(self, request: Shared<Request>) -> Work {
+        match self {
+            Self::Run {
+                pages,
+                offset,
+                kind,
+            } => Work::Run {
+                request,
+                pages,
+                offset,
+                kind,
+            },
+            Self::Extent { ask } => Work::Extent { request, ask },
+        }
+    }
+}
+
+impl Rest {
+    /// Returns whether there are no more pieces.
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Runs { runs, .. } => runs.is_done(),
+            Self::Extents { left, .. } => *left == 0,
+        }
+    }
+
+    /// Returns the next piece, if there is one.
+    fn next(&mut self) -> Option<Piece> {
+        match self {
+            Self::Runs { start, runs, kind } => {
                 let run = runs.next()?;
                 let before = run.extent().start().since(*start)?;
 
-                Some(Work::Run {
-                    request: self.request.clone(),
+                Some(Piece::Run {
                     pages: Pages::new(run),
                     offset: before.bytes() as usize,
                     kind: *kind,
                 })
             }
-            Rest::Extents {
+            Self::Extents {
                 start,
                 left,
                 max,
@@ -289,10 +346,7 @@ impl Split {
 
                 *start = extent.end();
                 *left -= len.0;
-                Some(Work::Extent {
-                    request: self.request.clone(),
-                    ask,
-                })
+                Some(Piece::Extent { ask })
             }
         }
     }

@@ -221,6 +221,14 @@ pub struct Runs {
     max: u32,
 }
 
+impl Runs {
+    /// Whether there are no more.
+    #[inline]
+    pub fn is_done(&self) -> bool {
+        self.rest.is_none()
+    }
+}
+
 impl Iterator for Runs {
     type Item = Run;
 

@@ -213,6 +213,14 @@ impl<B: Body> Outbox<B> {
         }
     }
 
+    /// Returns how many frames there is room for whatever their length.
+    pub(crate) fn room_for_any(&self) -> usize {
+        match self.protection {
+            Outgoing::Plain => self.room(),
+            Outgoing::Digest(_) | Outgoing::Sealed(_) => self.room().min(1),
+        }
+    }
+
     /// Puts in a frame with `header`: either `payload`, which is copied, or `body`, which is not,
     /// follows it.
     ///
