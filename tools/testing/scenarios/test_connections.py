@@ -11,7 +11,7 @@ from lab.bed import Bed
 from lab.dst import PORT
 from lab.machine import Machine
 from lab.pool import GIB
-from lab.wild import delayed
+from lab.wild import WildDisk, delayed
 
 COUNT = 4
 
@@ -109,6 +109,36 @@ def test_a_broken_connection_is_fenced_for_itself(bed: Bed) -> None:
     storage = client.dst.show("disk")
     assert storage["epoch"] == 1 and storage["counters"]["resent"] > 0
     assert client.call("blockio.wrong", path=disk, sector=0, count=512, seed=2) == []
+
+
+def test_what_a_broken_connection_had_is_not_forgotten_with_it(bed: Bed) -> None:
+    """It breaks with a write in the disk, and is not wanted any more before it is back."""
+    server, client = bed.pair(disk=GIB)
+    slow = WildDisk(server)
+    server.dst.export("disk", slow.path)
+    disk = attached(client, server)
+    before = sockets(client)
+    slow.hold(1)
+    # Each processor has its connection; that of the first one is the last to go.
+    job = client.spawn(
+        *("fio", "--name=write", f"--filename={disk}", "--rw=write", "--verify=crc32c"),
+        *("--bs=256k", "--size=256k", "--direct=1", "--cpus_allowed=1"),
+    )
+    slow.wait_held()
+    after = sockets(client)
+    port = max(after, key=lambda port: after[port] - before.get(port, 0))
+    client.run("ss", "-tK", f"sport = :{port}")
+    client.wait("objects.storage_has", 10, name="disk", connected=COUNT - 1)
+    client.dst.ctl("set", "disk", "--connections", "1")
+    assert job.poll().rc is None
+    slow.release()
+    assert job.wait(30).rc == 0
+    storage = client.dst.show("disk")
+    assert (storage["state"], storage["epoch"], storage["connected"]) == ("connected", 2, 1)
+    assert storage["counters"]["resent"] > 0
+    client.dst.ctl("del", "disk")
+    server.dst.ctl("export", "del", "disk")
+    slow.remove()
 
 
 def test_the_server_dies_under_all_of_them(bed: Bed) -> None:

@@ -328,6 +328,25 @@ def test_a_sick_disk_delays_only_its_own_removal(bed: Bed) -> None:
     waiting.result(30)
 
 
+def test_a_removal_that_is_stuck_can_be_forced(server: Machine, client: Machine) -> None:
+    """Partitions are looked for on a disk that does not answer."""
+    size = server.disks[0].size // 512
+    server.run("dmsetup", "create", "held", stdin=f"0 {size} linear {server.disk(0)} 0".encode())
+    server.run("dmsetup", "mknodes")
+    server.dst.export("disk", "/dev/mapper/held")
+    server.run("dmsetup", "suspend", "--noflush", "held")
+    client.dst.ctl("add", "disk", server.address(), "--timeout", "0")
+    server.wait("objects.export_busy", 10, name="disk")
+    gentle = client.spawn(TOOL, "del", "disk")
+    client.wait("control.shows", name="disk", field="state", value="removing")
+    assert gentle.poll().rc is None
+    client.dst.ctl("del", "disk", "--force", timeout=10)
+    assert gentle.wait(10).rc == 0
+    assert client.dst.json("list") == []
+    assert not client.call("files.exists", path="/dev/dst-disk")
+    server.run("dmsetup", "resume", "held")
+
+
 # Sockets with a path.
 
 
