@@ -85,9 +85,9 @@ fn wrong_command_lines_are_explained_with_exit_code_2() {
                 "--listen",
                 "[::]",
                 "--keepalive",
-                "99ms",
+                "299ms",
             ],
-            "shorter than 100ms",
+            "shorter than 300ms",
         ),
         (&["export", "set", "a"], "--allow <PREFIX:ro|rw>"),
         (

@@ -21,6 +21,7 @@ use dst_proto::access::{
     Prefix,
     Rule, //
 };
+use dst_proto::negotiate::KEEPALIVE_MS;
 use dst_proto::secret::PublicKey;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -42,8 +43,10 @@ const CHANGES: [&str; 11] = [
 
 /// Reads after which time a client counts as silent.
 fn keepalive(text: &str) -> Result<u32, String> {
-    match duration::milliseconds(text, limit::KEEPALIVE_MAX)? {
-        0..=99 => Err("shorter than 100ms".into()),
+    let (min, max) = KEEPALIVE_MS.into_inner();
+
+    match duration::milliseconds(text, max)? {
+        milliseconds if milliseconds < min => Err(format!("shorter than {min}ms")),
         milliseconds => Ok(milliseconds),
     }
 }
@@ -253,4 +256,27 @@ pub struct ExportDisallow {
     /// Prefix of a rule; may be given several times
     #[arg(long, value_name = "PREFIX", value_parser = rule::prefix)]
     pub from: Vec<Prefix>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keepalive_times_are_those_of_the_protocol() {
+        let (min, max) = KEEPALIVE_MS.into_inner();
+
+        assert_eq!(max, limit::KEEPALIVE_MAX);
+        for milliseconds in [min, max] {
+            assert_eq!(keepalive(&format!("{milliseconds}ms")), Ok(milliseconds));
+        }
+        assert_eq!(
+            keepalive(&format!("{}ms", min - 1)),
+            Err("shorter than 300ms".into())
+        );
+        assert_eq!(
+            keepalive(&format!("{}ms", max + 1)),
+            Err("longer than 10m".into())
+        );
+    }
 }

@@ -294,7 +294,7 @@ fn setting_sends_only_what_changes() {
         "disk",
         "--read-write",
         "--keepalive",
-        "100ms",
+        "300ms",
     ]);
     assert_eq!(kernel.asked[0].command, command::EXPORT_SET);
     assert_eq!(
@@ -311,7 +311,7 @@ fn setting_sends_only_what_changes() {
         [
             raw(1, b"disk\0"),
             raw(6, &2_u32.to_ne_bytes()),
-            raw(10, &100_u32.to_ne_bytes()),
+            raw(10, &300_u32.to_ne_bytes()),
         ]
         .concat()
     );
