@@ -19,6 +19,7 @@ use crate::{
             Pieces,
             Scatter, //
         },
+        memory::ReserveScope,
         random::random_bytes, //
     },
     proto::{
@@ -218,6 +219,10 @@ impl Sealing {
     ///
     /// What the algorithm returns.
     pub(super) fn renew(&mut self, header: &[u8; HEADER_SIZE]) -> Result<Option<&[u8]>> {
+        // Some ciphers allocate memory for a key, and whoever submits a request may be the one who
+        // gets here: that must not wait for other requests.
+        let _reserve = ReserveScope::new();
+
         self.since = Instant::now();
 
         let Ok(next) = self.key.prepare() else {
