@@ -233,6 +233,7 @@ numbers! {
         SUITE = 37,
         PUBLIC_KEY = 38,
         PSK = 39,
+        DRAINING = 40,
     }
 }
 

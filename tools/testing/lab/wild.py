@@ -31,9 +31,13 @@ class WildDisk:
         """Do not complete the next few writes."""
         self.machine.call("disk.hold", device=DEVICE, count=count)
 
-    def wait_held(self) -> None:
-        """Wait until it holds some."""
-        self.machine.wait("disk.holding", device=DEVICE)
+    def wait_held(self, count: int = 1) -> None:
+        """Wait until it holds so many."""
+        self.machine.wait("disk.holding", device=DEVICE, least=count)
+
+    def release_one(self) -> None:
+        """Do the first of what is held."""
+        self.machine.call("disk.release", device=DEVICE, count=1)
 
     def release(self) -> None:
         """Do what was held, and wait for it."""

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """Broken connections: nothing lost, nothing twice, nothing out of its time."""
 
+import json
+import re
+
 import pytest
 
 from lab import fio
 from lab.bed import Bed
 from lab.dst import PORT
-from lab.machine import Machine, Process
-from lab.wild import WildDisk, delayed
+from lab.machine import Machine, Process, Promise
+from lab.wild import WildDisk
+from scenarios.test_netlink import ynl
 
 
 def writer(client: Machine, disk: str, size: int = 96) -> Process:
@@ -179,17 +183,86 @@ def test_memory_is_the_networks_until_it_lets_go(server: Machine, client: Machin
     assert client.call("blockio.attempt", operation="write", seed=3, **place) == ""
 
 
+def writes_held(slow: WildDisk, client: Machine, disk: str, count: int) -> list[Promise]:
+    """So many writes in the background, far from each other, which the server's disk holds."""
+    slow.hold(count)
+    writes = [
+        client.start_call("blockio.write", path=disk, sector=n * 1024, count=8, seed=1)
+        for n in range(count)
+    ]
+    slow.wait_held(count)
+    return writes
+
+
+def left(client: Machine, count: int) -> str:
+    """Wait until a storage says that the server has so many requests left; all it says then."""
+    client.wait("control.shows", name="disk", field="draining", value=count)
+    assert client.read("/sys/block/dst-disk/dst/draining") == str(count)
+    return client.dst.ctl("show", "disk").out
+
+
 def test_draining_shows(bed: Bed) -> None:
-    """While the server completes old writes the client says what it waits for."""
+    """While the server completes old writes the client says how many it waits for."""
     server, client = bed.pair()
-    server.dst.export("disk", delayed(server, 4))
+    slow = WildDisk(server)
+    server.dst.export("disk", slow.path)
     disk = client.dst.attach("disk", server)
-    old = client.start_call("blockio.write", path=disk, sector=0, count=8, seed=2)
-    server.wait("objects.export_busy", 10, name="disk")
+    writes = writes_held(slow, client, disk, 3)
+    assert "left" not in left(client, 0)
     client.run("ss", "-tK", f"dport = :{PORT}")
     client.dst.wait_state("disk", "draining")
+    for count in 3, 2, 1:
+        text = left(client, count)
+        assert re.search(rf"^state: +draining for \w+, {count} left$", text, re.M), text
+        shown = json.loads(ynl(client, "--do", "storage-get", name="disk").out)
+        assert (shown["state"], shown["draining"]) == ("draining", count)
+        assert not any(write.done() for write in writes)
+        if count == 2:
+            # It is not heard of any more, and asked again by the next connection.
+            with bed.board.cut(server, client):
+                client.run("ss", "-tK", f"dport = :{PORT}")
+                client.dst.wait_state("disk", "reconnecting")
+                assert "left" not in left(client, 0)
+            client.dst.wait_state("disk", "draining")
+            assert ", 2 left" in left(client, 2)
+        slow.release_one()
     client.dst.wait_state("disk", "connected")
-    old.result(60)
+    assert "left" not in left(client, 0)
+    for write in writes:
+        write.result(60)
+    client.dst.ctl("del", "disk")
+    server.dst.ctl("export", "del", "disk")
+    slow.remove()
+
+
+def test_draining_of_one_connection_shows(bed: Bed) -> None:
+    """Others carry requests meanwhile, and it is told why one does not."""
+    server, client = bed.pair()
+    slow = WildDisk(server)
+    server.dst.export("disk", slow.path)
+    disk = client.dst.attach("disk", server, "--connections", "2")
+    client.wait("control.shows", name="disk", field="connected", value=2)
+    ports = client.sh(f"ss -tnH 'dport = :{PORT}' | awk '{{ print $4 }}'").split()
+    assert len(ports) == 2
+    writes = writes_held(slow, client, disk, 1)
+    # Nobody knows which connection has the write: the other one comes back at once.
+    for count, port in enumerate(ports, 1):
+        client.run("ss", "-tK", f"sport = :{port.rpartition(':')[2]}")
+        client.wait("objects.drains_or_is_back", name="disk", reconnects=count)
+        if client.dst.show("disk")["draining"]:
+            break
+    text = left(client, 1)
+    assert re.search(r"^state: +connected for \w+$", text, re.M), text
+    assert re.search(r"^connections: +1 of 2 \(draining, 1 left\)$", text, re.M), text
+    client.call("blockio.write", path=disk, sector=8192, count=8, seed=1)
+    assert not writes[0].done()
+    slow.release()
+    client.wait("control.shows", name="disk", field="connected", value=2)
+    assert "left" not in left(client, 0)
+    writes[0].result(60)
+    client.dst.ctl("del", "disk")
+    server.dst.ctl("export", "del", "disk")
+    slow.remove()
 
 
 def test_a_vanished_client_is_forgotten(

@@ -182,6 +182,8 @@ pub(crate) struct StorageInfo {
     pub(crate) connections: u16,
     /// How many carry requests.
     pub(crate) live: u16,
+    /// Requests that the server still has to complete before others are sent again.
+    pub(crate) draining: u32,
     /// For how long requests may wait.
     pub(crate) policy: Policy,
     /// The server that the connection leads to, or that is tried.

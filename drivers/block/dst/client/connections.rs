@@ -173,8 +173,10 @@ impl Storage {
         status.tries += 1;
     }
 
-    /// Notes that the server still has `left` requests to complete.
-    pub(super) fn draining(&self, left: u32) {
+    /// Notes that the server still has `left` requests to complete before it welcomes the connection
+    /// `number`, which begins with `stamp`.
+    pub(super) fn draining(&self, number: u16, stamp: Stamp, left: u32) {
+        self.status.lock().drains.told(number, stamp, left);
         // As long as another connection carries requests, not everything waits.
         if self.live() > 0 {
             return;
@@ -182,6 +184,11 @@ impl Storage {
         if self.set_state(StorageState::Draining) && self.may_log() {
             pr_info!("{}: the server completes {} requests\n", self.name(), left);
         }
+    }
+
+    /// Notes that the connection `number` does not wait for the server to complete requests any more.
+    pub(super) fn drained(&self, number: u16) {
+        self.status.lock().drains.over(number);
     }
 
     /// Notes that the server was restarted and may have lost what was in its cache.

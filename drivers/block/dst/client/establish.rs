@@ -171,7 +171,12 @@ impl Keeper<'_> {
             (Some(handshake), Some(keys)) => self.shake_hands(connection, handshake, keys)?,
             _ => None,
         };
-        let welcome = self.await_welcome(connection)?;
+        let welcome = self.await_welcome(connection);
+
+        // However that ended, the server does not say any more how far it is.
+        self.storage.drained(self.number);
+
+        let welcome = welcome?;
 
         self.accept(connection, hello, &welcome, &attempt.route, common)?;
         Ok(welcome.keepalive_ms)
@@ -237,14 +242,14 @@ impl Keeper<'_> {
             let Some(left) = u64::from(HELLO_TIMEOUT_MS).checked_sub(silent) else {
                 return Err(Failure::of(Cause::Silent, None));
             };
-            if let State::Draining { left } = connection.state() {
-                self.storage.draining(left);
+            // What comes from now on ends the sleep.
+            let state = connection.state();
+
+            if let State::Draining { left } = state {
+                self.storage.draining(self.number, connection.stamp, left);
             }
-            let draining = connection.state();
             self.sleep(u32::try_from(left).unwrap_or(HELLO_TIMEOUT_MS) + 1, || {
-                connection.has_news()
-                    || connection.state() != draining
-                    || self.storage.is_forsaken()
+                connection.has_news() || connection.state() != state || self.storage.is_forsaken()
             });
         }
     }

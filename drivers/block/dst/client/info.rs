@@ -45,6 +45,7 @@ impl Storage {
             uuid: status.uuid,
             connections: self.connections(),
             live: self.live(),
+            draining: status.drains.left(),
             policy: self.policy(),
             peer: status.peer.clone(),
             session: status.session,

@@ -10,6 +10,7 @@ use crate::{
     },
     control::Refusal,
     proto::{
+        drain::Drains,
         geometry::Geometry,
         hello::Welcome,
         suite::Suite,
@@ -82,6 +83,8 @@ pub(super) struct Status {
     pub(super) keepalive: u32,
     /// What the last sealed connection is sealed with.
     pub(super) suite: Option<Suite>,
+    /// What the server completes before it lets requests be sent again.
+    pub(super) drains: Drains,
     /// Why there was no connection the last time.
     pub(super) error: Option<CString>,
     /// How often a connection was tried since the addresses were set.
@@ -112,6 +115,7 @@ impl Status {
             window: 0,
             keepalive: 0,
             suite: None,
+            drains: Drains::default(),
             error: None,
             tries: 0,
             refused: None,

@@ -20,6 +20,7 @@ pub mod bucket;
 pub mod connection;
 pub mod credits;
 pub mod digest;
+pub mod drain;
 pub mod durability;
 pub mod fence;
 pub mod frame;

@@ -102,6 +102,8 @@ fn describe(object: &Object) -> String {
             words.push(format!("storage {}", s.name));
             words.extend(s.event.map(|event| event.to_string()));
             words.extend(s.state.map(|state| format!("state={state}")));
+            let left = s.draining.filter(|left| *left > 0);
+            words.extend(left.map(|left| format!("left={left}")));
             words.extend(s.device.as_ref().map(|device| format!("device={device}")));
             words.extend(s.size.map(|size| format!("size={size}")));
             words.extend(s.peer.as_ref().map(|peer| format!("peer={peer}")));

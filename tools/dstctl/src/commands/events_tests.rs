@@ -21,6 +21,12 @@ fn kernel() -> Fake {
         .u32(uapi::storage::EVENT, uapi::event::DISCONNECTED)
         .u32(uapi::storage::STATE, uapi::storage_state::RECONNECTING)
         .string(uapi::storage::ERROR, "Connection reset by peer");
+    let mut draining = Attributes::new();
+    draining
+        .string(uapi::storage::NAME, "disk")
+        .u32(uapi::storage::EVENT, uapi::event::STATE)
+        .u32(uapi::storage::STATE, uapi::storage_state::DRAINING)
+        .u32(uapi::storage::DRAINING, 3);
     let mut export = Attributes::new();
     export
         .string(uapi::export::NAME, "images")
@@ -33,7 +39,8 @@ fn kernel() -> Fake {
         .string(uapi::session::CLIENT, "a\nb");
     let mut kernel = Fake::new()
         .notify(command::STORAGE_NTF, &storage)
-        .notify(99, &storage);
+        .notify(99, &storage)
+        .notify(command::STORAGE_NTF, &draining);
 
     kernel.notifications.push_back(Err(KernelError::Overrun));
     kernel
@@ -57,6 +64,7 @@ fn events_are_lines() {
         lines.iter().map(|(_, text)| *text).collect::<Vec<_>>(),
         [
             "storage disk disconnected state=reconnecting error=\"Connection reset by peer\"",
+            "storage disk state state=draining left=3",
             "export images added clients=0",
             "session images connected client=a\u{fffd}b",
         ]
@@ -77,11 +85,12 @@ fn events_are_lines_of_json() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
 
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 4);
     assert_eq!(lines[0]["event"], "disconnected");
     assert_eq!(lines[0]["storage"]["name"], "disk");
     assert_eq!(lines[0]["storage"]["state"], "reconnecting");
-    assert_eq!(lines[1]["export"]["name"], "images");
-    assert_eq!(lines[2]["session"]["export"], "images");
-    assert!(lines[2]["time"].is_string());
+    assert_eq!(lines[1]["storage"]["draining"], 3);
+    assert_eq!(lines[2]["export"]["name"], "images");
+    assert_eq!(lines[3]["session"]["export"], "images");
+    assert!(lines[3]["time"].is_string());
 }

@@ -24,7 +24,8 @@ use crate::input::endpoint::Endpoint;
 use crate::netlink::Attributes;
 use crate::objects::{
     Access,
-    Storage, //
+    Storage,
+    StorageState, //
 };
 use crate::output::{
     self,
@@ -171,10 +172,6 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
     if context.json {
         return output::json(context.out, &s);
     }
-    let state = s.state.map(|state| match s.state_ms {
-        Some(ms) => format!("{state} for {}", units::age(ms)),
-        None => state.to_string(),
-    });
     let device = s.device.as_ref().map(|device| match (s.major, s.minor) {
         (Some(major), Some(minor)) => format!("{device} ({major}:{minor})"),
         _ => device.clone(),
@@ -195,7 +192,7 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
     sheet
         .put("storage", Some(&s.name))
         .put("device", device)
-        .put("state", state)
+        .put("state", state(&s))
         .put("last error", s.error.as_ref())
         .put("size", s.size.map(units::exact_size))
         .put(
@@ -206,7 +203,10 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
         .put("opened", s.openers.map(|n| format!("{n} times")))
         .put_all("servers", &s.addresses)
         .put("connected to", s.peer.as_ref())
-        .put("connections", connections(&s))
+        .put(
+            "connections",
+            connections(&s).map(|text| text + &waiting(&s)),
+        )
         .put("fail after", s.fail_after_ms.map(units::policy))
         .put("I/O timeout", s.io_timeout_ms.map(units::policy))
         .put("export", s.export.as_ref())
@@ -246,6 +246,35 @@ pub(super) fn get(name: &str, context: &mut Context<'_>) -> Result<Storage> {
 pub(super) fn parse(bytes: &[u8]) -> Result<Storage> {
     Storage::parse(bytes)
         .map_err(|error| explain("cannot show the storage", error.into(), |_, _| None))
+}
+
+/// Writes what a storage does, for how long, and how much is left if the server is busy with it.
+fn state(storage: &Storage) -> Option<String> {
+    let mut text = storage.state?.to_string();
+
+    if let Some(ms) = storage.state_ms {
+        text += &format!(" for {}", units::age(ms));
+    }
+    if storage.state == Some(StorageState::Draining) {
+        text += &left(storage).map_or_else(String::new, |left| format!(", {left}"));
+    }
+    Some(text)
+}
+
+/// Writes what those connections wait for that wait while the storage does something else.
+fn waiting(storage: &Storage) -> String {
+    match (storage.state, left(storage)) {
+        (Some(StorageState::Draining), _) | (_, None) => String::new(),
+        (_, Some(left)) => format!(" (draining, {left})"),
+    }
+}
+
+/// Writes how many requests the server has to complete before others are sent again, if any.
+fn left(storage: &Storage) -> Option<String> {
+    storage
+        .draining
+        .filter(|left| *left > 0)
+        .map(|left| format!("{left} left"))
 }
 
 /// Writes how many connections carry requests, of how many.

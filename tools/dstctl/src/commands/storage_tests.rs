@@ -405,6 +405,28 @@ fn showing_tells_the_exact_size() {
 }
 
 #[test]
+fn showing_tells_what_is_left_to_drain() {
+    for (state, left, is_there, is_not) in [
+        (
+            state::DRAINING,
+            3,
+            "draining for 1m 1s, 3 left\n",
+            "(draining",
+        ),
+        (state::DRAINING, 0, "draining for 1m 1s\n", "left"),
+        (state::CONNECTED, 2, "1 of 2 (draining, 2 left)\n", "1s,"),
+        (state::CONNECTED, 0, "1 of 2\n", "left"),
+    ] {
+        let mut disk = disk("disk");
+        // The last one counts.
+        disk.u32(attr::STATE, state).u32(attr::DRAINING, left);
+        let out = Fake::new().answer(&[&disk]).run(&["show", "disk"]).out;
+
+        assert!(out.contains(is_there) && !out.contains(is_not), "{out}");
+    }
+}
+
+#[test]
 fn nonsense_of_the_kernel_is_no_success() {
     let mut nonsense = Attributes::new();
     nonsense.bytes(attr::STATE, &[1, 2, 3]);

@@ -51,6 +51,8 @@ pub struct Storage {
     pub connections: Option<u32>,
     /// Connections that carry requests.
     pub connected: Option<u32>,
+    /// Requests that the server has to complete before others are sent again, 0 if there are none.
+    pub draining: Option<u32>,
     /// Milliseconds without a connection after which I/O fails, 0 if it never does.
     pub fail_after_ms: Option<u32>,
     /// Milliseconds that a request may take, 0 if it may take as long as it likes.
@@ -125,6 +127,7 @@ impl Storage {
                 attr::GRANTED => storage.granted = Some(a.u32()?.into()),
                 attr::PEER => storage.peer = Some(Address::from_bytes(a.value)?),
                 attr::CONNECTED => storage.connected = Some(a.u32()?),
+                attr::DRAINING => storage.draining = Some(a.u32()?),
                 attr::SESSION => storage.session = Some(Uuid::from_bytes(a.array()?)),
                 attr::EPOCH => storage.epoch = Some(a.u32()?),
                 attr::GENERATION => storage.generation = Some(a.u32()?),
@@ -171,6 +174,7 @@ mod tests {
             .bytes(attr::ADDRESS, &address.to_bytes())
             .bytes(attr::UUID, &[7; 16])
             .u32(attr::STATE, uapi::storage_state::DRAINING)
+            .u32(attr::DRAINING, 3)
             .u32(attr::SIZE, 4096)
             .u32(attr::GRANTED, uapi::access::READ_ONLY)
             .u32(attr::FAIL_AFTER, 30_000)
@@ -185,6 +189,7 @@ mod tests {
         assert_eq!(storage.addresses, [address.clone(), address]);
         assert_eq!(storage.uuid, Some(Uuid::from_bytes([7; 16])));
         assert_eq!(storage.state, Some(StorageState::Draining));
+        assert_eq!(storage.draining, Some(3));
         assert_eq!(storage.size, Some(4096));
         assert_eq!(storage.granted, Some(Access::ReadOnly));
         assert_eq!(storage.device, None);

@@ -181,19 +181,19 @@ def hold(device: str, count: int) -> None:
         disk.holds = count
 
 
-def holding(device: str) -> int:
-    """How many writes are held."""
-    return len(_disks[device].held)
+def holding(device: str, least: int = 1) -> bool:
+    """Whether so many writes are held."""
+    return len(_disks[device].held) >= least
 
 
-def release(device: str) -> None:
-    """Do what was held."""
+def release(device: str, count: int | None = None) -> None:
+    """Do what was held, or the first few of that; what comes now is not held any more."""
     disk = _disks[device]
     with disk.changed:
         disk.holds = 0
-        for request in disk.held:
+        for request in disk.held[:count]:
             heapq.heappush(disk.due, (time.monotonic(), next(disk.order), request))
-        disk.held.clear()
+        del disk.held[:count]
         disk.changed.notify_all()
 
 

@@ -25,7 +25,7 @@ NAMES = ("a", "b", "c-1", "d.e_f")
 VOLATILE = {
     "storage device", "state", "state-ms", "counters", "error", "connected", "peer", "epoch",
     "generation", "session", "major", "minor", "openers", "size", "granted", "protocol", "window",
-    "keepalive", "sessions", "connections", "logical-block", "physical-block", "uuid",
+    "keepalive", "sessions", "connections", "logical-block", "physical-block", "uuid", "draining",
 }  # fmt: skip
 # Errors of generic netlink itself come without a sentence.
 SPEECHLESS = {errno.EOPNOTSUPP, errno.EPERM}

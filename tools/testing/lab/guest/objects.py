@@ -41,6 +41,12 @@ def storage_has(name: str, connected: int, reconnects: int = 0) -> bool:
     return storage["connected"] == connected and storage["counters"]["reconnects"] >= reconnects
 
 
+def drains_or_is_back(name: str, reconnects: int) -> bool:
+    """Whether a connection of a storage waits for what it carried, or so many were replaced."""
+    storage = show("show", name)
+    return storage["draining"] > 0 or storage["counters"]["reconnects"] >= reconnects
+
+
 def no_exports() -> bool:
     """Whether nothing is exported."""
     return show("export", "list") == []

@@ -458,6 +458,7 @@ fn put_state(message: &mut Message<'_>, storage: &Storage, info: &StorageInfo) -
         message.put_bytes(uapi::DST_A_STORAGE_PEER, peer.as_bytes())?;
     }
     message.put_u32(uapi::DST_A_STORAGE_CONNECTED, info.live.into())?;
+    message.put_u32(uapi::DST_A_STORAGE_DRAINING, info.draining)?;
     message.put_u32(uapi::DST_A_STORAGE_EPOCH, info.stamp.epoch.0)?;
     if let Some(error) = &info.error {
         values::put_text(message, uapi::DST_A_STORAGE_ERROR, error)?;

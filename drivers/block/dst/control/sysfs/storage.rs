@@ -38,6 +38,7 @@ attribute_group! {
     digest: digest;
     connections: connections;
     connected: connected;
+    draining: draining;
     fail_after: fail_after;
     io_timeout: io_timeout;
     error: error;
@@ -79,6 +80,7 @@ lines! {
     keepalive => info.keepalive;
     connections => info.connections;
     connected => info.live;
+    draining => info.draining;
     fail_after => info.policy.fail_after;
     io_timeout => info.policy.io_timeout;
     error => Maybe(info.error.as_deref().and_then(|error| error.to_str().ok()));
