@@ -176,16 +176,22 @@ impl<T: Operations> Disk<T> {
                 static_lock_class!().as_ptr(),
             )
         })?;
-        // From here on, the last reference to the disk drops the data.
-        //
+        let data = Arc::into_raw(data);
+
         // SAFETY: The disk is valid and nobody else has it.
         unsafe {
             (*disk).fops = &table.0;
-            (*disk).private_data = Arc::into_raw(data).cast_mut().cast();
+            (*disk).private_data = data.cast_mut().cast();
         }
         let allocated = ScopeGuard::new_with_data(disk, |disk| {
-            // SAFETY: The disk was not added, and this is the only reference.
-            unsafe { bindings::put_disk(disk) };
+            // SAFETY: The reference is ours. The disk was not added, or that failed: then nobody can
+            // open it, its attributes are gone together with those who used them, and C does not
+            // call `free_callback()`, whoever still refers to it. So nobody but us uses what came
+            // from `Arc::into_raw()`.
+            unsafe {
+                bindings::put_disk(disk);
+                drop(Arc::from_raw(data));
+            }
         });
 
         // SAFETY: The disk is valid and nobody else has it.
@@ -204,6 +210,7 @@ impl<T: Operations> Disk<T> {
             ))?;
         }
 
+        // From here on, the last reference to the disk drops the data.
         allocated.dismiss();
         // INVARIANT: The disk was just added.
         Ok(Self {
