@@ -139,5 +139,6 @@ bool dstblk_helper_task_is_running(struct task_struct *task);
 int dstblk_helper_raw_smp_processor_id(void);
 void dstblk_node_name(char *name, size_t size);
 struct task_struct *dstblk_helper_get_task_struct(struct task_struct *task);
+void dstblk_wait_for_callers(void);
 
 #endif
