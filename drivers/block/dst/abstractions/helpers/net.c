@@ -31,6 +31,13 @@ void dstblk_sk_reclassify(struct sock *sk)
 	lockdep_set_subclass(&sk->sk_lock, DSTBLK_SK_RECLAIM);
 }
 
+/*
+ * The peer of a UNIX-domain socket calls its callbacks without any lock of it, and
+ * so does a new TCP connection those of the listening socket: who has looked one
+ * up may call it, late, when it was taken back. All that is touched is touched with
+ * the lock held, therefore, and only if there is still somebody to tell; that this
+ * code is still there is what dstblk_wait_for_callers() is for.
+ */
 static void *dstblk_sk_data(const struct sock *sk)
 {
 	uintptr_t data = (uintptr_t)sk->sk_user_data;
@@ -66,8 +73,14 @@ static void dstblk_sk_data_ready(struct sock *sk)
 
 static void dstblk_sk_write_space(struct sock *sk)
 {
-	if (sk_stream_is_writeable(sk) && sk->sk_socket)
-		clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	struct socket *sock;
+
+	/* A socket that is released leaves its sock with this lock held. */
+	read_lock_bh(&sk->sk_callback_lock);
+	sock = sk->sk_socket;
+	if (sock && sk_stream_is_writeable(sk))
+		clear_bit(SOCK_NOSPACE, &sock->flags);
+	read_unlock_bh(&sk->sk_callback_lock);
 	dstblk_sk_event(sk, DSTBLK_EVENT_WRITABLE);
 }
 
