@@ -90,6 +90,21 @@ static void dstblk_sk_state_change(struct sock *sk)
 }
 
 /*
+ * When a socket is released that waits for the peer's end of the stream, what waits
+ * on is a small thing that goes by itself and with its namespace, but only if that is
+ * to be for no longer than TCP_TIMEWAIT_LEN. Otherwise it is the sock, whose timers
+ * the kernel stops, as this is one of its own: it would wait for ever.
+ */
+static void dstblk_sk_limit_linger(struct sock *sk)
+{
+	int usual = READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_fin_timeout);
+
+	lock_sock(sk);
+	WRITE_ONCE(tcp_sk(sk)->linger2, clamp(usual, 1, TCP_TIMEWAIT_LEN));
+	release_sock(sk);
+}
+
+/*
  * Make a new socket fit for a block device: no allocation of its may start
  * I/O, it never uses the task's page fragment (which may be in use when
  * writeback interrupts a sendmsg()), small frames leave at once, and if
@@ -104,6 +119,7 @@ void dstblk_sk_prepare(struct sock *sk, bool reclaim)
 	if (sk_is_tcp(sk)) {
 		tcp_sock_set_nodelay(sk);
 		tcp_sock_set_syncnt(sk, 1);
+		dstblk_sk_limit_linger(sk);
 	}
 }
 
@@ -242,9 +258,19 @@ void dstblk_sk_abort(struct socket *sock)
  */
 bool dstblk_sk_is_settled(const struct sock *sk)
 {
-	const int settled = TCPF_CLOSE | TCPF_LISTEN | TCPF_FIN_WAIT2 | TCPF_TIME_WAIT;
+	const int settled = TCPF_CLOSE | TCPF_LISTEN | TCPF_TIME_WAIT;
+	int state;
 
-	return !sk_is_tcp(sk) || ((1 << READ_ONCE(sk->sk_state)) & settled);
+	if (!sk_is_tcp(sk))
+		return true;
+	state = READ_ONCE(sk->sk_state);
+	/*
+	 * See dstblk_sk_limit_linger(). The time also depends on how long the peer
+	 * took to acknowledge, and does not change any more: it has acknowledged all.
+	 */
+	if (state == TCP_FIN_WAIT2)
+		return tcp_fin_time(sk) <= TCP_TIMEWAIT_LEN;
+	return (1 << state) & settled;
 }
 
 /* The user who connected the other end of a UNIX-domain socket, for all the machine. */
