@@ -362,7 +362,7 @@ impl Socket {
 }
 
 impl Receive for Socket {
-    fn receive_message(&self, message: &mut Message) -> Result<usize> {
+    fn receive_message(&self, message: &mut Message<'_>) -> Result<usize> {
         let flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
 
         // Most who receive look until there is nothing more, and a call to find that out costs
