@@ -324,8 +324,19 @@ impl Socket {
         unsafe { bindings::dstblk_sk_abort(self.sock.as_ptr()) };
     }
 
-    /// Returns whether the network, or the other side of a UNIX-domain socket, still refers to
-    /// memory that was sent from.
+    /// Returns whether packets, or what the other side of a UNIX-domain socket has not received yet, are
+    /// still charged to the socket: as long as that is so, they refer to memory that was sent from.
+    ///
+    /// It does not say that nobody refers to it otherwise. A device may disown a packet before it is
+    /// done with it: the loopback device, TUN and virtio without `napi_tx` do. When the socket was
+    /// aborted, what TCP itself had queued is gone; what it had given to such devices may be left.
+    ///
+    /// Such a packet may go out with what the memory holds by then. For that to do harm, the other
+    /// side would have to take it for a part of the stream. Whoever uses the memory anew after the
+    /// answer to a request that was sent again is on the safe side: the answer came over a connection
+    /// that the other side let in only when it had cut the one that this packet belongs to, so it
+    /// throws the packet away. Whoever gives a request up without an answer has no such promise, and
+    /// none of what was written.
     pub(crate) fn sending(&self) -> bool {
         // SAFETY: The socket is valid.
         unsafe { bindings::sk_wmem_alloc_get(self.sk()) > 0 }
