@@ -127,7 +127,7 @@ void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void 
 void dstblk_helper_nlmsg_end(struct sk_buff *skb, struct nlmsghdr *nlh);
 void dstblk_helper_nlmsg_free(struct sk_buff *skb);
 struct nlattr *dstblk_helper_nla_nest_start(struct sk_buff *skb, int attrtype);
-int dstblk_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *start);
+bool dstblk_nla_nest_end(struct sk_buff *skb, struct nlattr *start);
 void dstblk_helper_nla_nest_cancel(struct sk_buff *skb, struct nlattr *start);
 struct net *dstblk_helper_sock_net(const struct sock *sk);
 
