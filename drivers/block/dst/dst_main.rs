@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+use abstractions::unload::Unload;
 use kernel::prelude::*;
 
 mod abstractions;
@@ -45,14 +46,20 @@ fn rekey_bytes() -> u64 {
 }
 
 /// The module, as long as it is loaded.
+///
+/// Fields are dropped in their order.
 struct Dst {
     _driver: control::Driver,
+    _unload: Unload,
 }
 
 impl kernel::Module for Dst {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        let unload = Unload::new();
+
         Ok(Self {
             _driver: control::Driver::start(module)?,
+            _unload: unload,
         })
     }
 }

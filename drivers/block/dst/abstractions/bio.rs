@@ -61,16 +61,31 @@ impl Bio {
         Self(bio)
     }
 
-    /// Returns the bio for reading its fields.
-    fn raw(&self) -> &bindings::bio {
-        // SAFETY: By the type invariants, the pointer is valid, and nobody changes the bio before
-        // it ends.
-        unsafe { self.0.as_ref() }
+    /// Returns what it asks for, with its flags.
+    ///
+    /// Fields are read by themselves: others of the bio are C's, which may change them meanwhile.
+    fn flags(&self) -> u32 {
+        // SAFETY: By the type invariants, the pointer is valid; nobody changes this field of a bio
+        // before it ends.
+        unsafe { (*self.0.as_ptr()).bi_opf }
+    }
+
+    /// Returns where it is.
+    fn iter(&self) -> bindings::bvec_iter {
+        // SAFETY: By the type invariants, the pointer is valid, and the iterator stays as it is.
+        unsafe { (*self.0.as_ptr()).bi_iter }
+    }
+
+    /// Returns its device, which is valid until it ends.
+    fn device(&self) -> *mut bindings::block_device {
+        // SAFETY: By the type invariants, the pointer is valid; nobody changes this field of a bio
+        // before it ends.
+        unsafe { (*self.0.as_ptr()).bi_bdev }
     }
 
     /// Returns what it asks for.
     pub(crate) fn operation(&self) -> Operation {
-        match self.raw().bi_opf & 0xff {
+        match self.flags() & 0xff {
             bindings::req_op_REQ_OP_READ => Operation::Read,
             bindings::req_op_REQ_OP_WRITE => Operation::Write,
             bindings::req_op_REQ_OP_FLUSH => Operation::Flush,
@@ -87,17 +102,17 @@ impl Bio {
 
     /// Returns whether the device's cache has to be flushed before it is carried out.
     pub(crate) fn preflush(&self) -> bool {
-        self.raw().bi_opf & bindings::REQ_PREFLUSH != 0
+        self.flags() & bindings::REQ_PREFLUSH != 0
     }
 
     /// Returns whether it has to be durable when it ends.
     pub(crate) fn fua(&self) -> bool {
-        self.raw().bi_opf & bindings::REQ_FUA != 0
+        self.flags() & bindings::REQ_FUA != 0
     }
 
     /// Returns whether the blocks have to stay allocated when zeroes are written.
     pub(crate) fn no_unmap(&self) -> bool {
-        self.raw().bi_opf & bindings::REQ_NOUNMAP != 0
+        self.flags() & bindings::REQ_NOUNMAP != 0
     }
 
     /// Returns the major and the minor number of the disk.
@@ -105,7 +120,7 @@ impl Bio {
         // SAFETY: The device of a bio that was submitted and has not ended is valid, and so is its
         // disk, whose numbers do not change.
         unsafe {
-            let disk = (*self.raw().bi_bdev).bd_disk;
+            let disk = (*self.device()).bd_disk;
 
             ((*disk).major as u32, (*disk).first_minor as u32)
         }
@@ -113,23 +128,27 @@ impl Bio {
 
     /// Returns where it begins on the disk, in sectors.
     pub(crate) fn sector(&self) -> u64 {
-        self.raw().bi_iter.bi_sector
+        self.iter().bi_sector
     }
 
     /// Returns its length in bytes.
     pub(crate) fn len(&self) -> u32 {
-        self.raw().bi_iter.bi_size
+        self.iter().bi_size
     }
 
-    /// Returns the pieces of its memory from `offset` bytes on.
+    /// Returns the pieces of its memory from `offset` bytes on: none if it is something that has a
+    /// length, but no memory.
     pub(super) fn segments(&self, offset: usize) -> Segments<'_> {
-        let iter = &self.raw().bi_iter;
+        let iter = self.iter();
         let mut segments = Segments {
             bio: self,
             index: iter.bi_idx as usize,
             // SAFETY: By the type invariants, the pointer is valid.
             done: unsafe { bindings::bio_segment_done(self.0.as_ptr()) } as usize,
-            left: iter.bi_size as usize,
+            left: match self.operation() {
+                Operation::Read | Operation::Write => iter.bi_size as usize,
+                _ => 0,
+            },
         };
 
         segments.skip_bytes(offset);
@@ -146,9 +165,7 @@ impl Bio {
     pub(crate) fn end_accounting(&self, accounting: Accounting) {
         // SAFETY: By the type invariants, the pointer is valid, and so is the device of a bio that
         // has not ended.
-        unsafe {
-            bindings::bio_end_io_acct_remapped(self.0.as_ptr(), accounting.0, self.raw().bi_bdev)
-        };
+        unsafe { bindings::bio_end_io_acct_remapped(self.0.as_ptr(), accounting.0, self.device()) };
     }
 
     /// Ends the bio. Whoever submitted it is called back from here, so no lock may be held that
@@ -270,9 +287,9 @@ impl Segments<'_> {
         if self.left == 0 {
             return None;
         }
-        // SAFETY: There are bytes left, so by the rules of bios there is a vector at `index` that
-        // holds the first of them.
-        let vector = unsafe { *self.bio.raw().bi_io_vec.add(self.index) };
+        // SAFETY: There are bytes left, so this is a bio with memory, and by the rules of these there
+        // is a vector at `index` that holds the first of them. The bio is valid as it is borrowed.
+        let vector = unsafe { *(*self.bio.0.as_ptr()).bi_io_vec.add(self.index) };
         let len = (vector.bv_len as usize - self.done).min(self.left);
 
         Some(bindings::bio_vec {

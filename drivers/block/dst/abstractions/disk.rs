@@ -28,9 +28,28 @@ use kernel::{
     prelude::*,
     static_lock_class,
     str::NullTerminatedFormatter,
-    sync::Arc,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc, //
+    },
     types::ScopeGuard, //
 };
+
+/// Disks that were added and for which `free_callback()` has not been called to its end.
+static LEFT: Atomic<usize> = Atomic::new(0);
+
+/// Returns whether C may still have something to do with the operations of disks.
+///
+/// It has, for instance, when a disk was dropped and who closes it has told the module so, but still
+/// has a reference. When there are none left, somebody may still return from `free_callback()`.
+pub(super) fn are_left() -> bool {
+    LEFT.load(Acquire) != 0
+}
 
 /// What a disk does.
 pub(crate) trait Operations: Send + Sync + Sized + 'static {
@@ -109,8 +128,8 @@ impl Limits {
 ///
 /// # Invariants
 ///
-/// `disk` is valid, was added, and `self` owns a reference to it. Its private data is an [`Arc<T>`]
-/// that goes with it.
+/// `disk` is valid, was added, is counted in [`LEFT`], and `self` owns a reference to it. Its private
+/// data is an [`Arc<T>`] that goes with it.
 pub(crate) struct Disk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
     _data: PhantomData<Arc<T>>,
@@ -127,7 +146,8 @@ unsafe impl<T: Operations> Sync for Disk<T> {}
 pub(crate) struct Table<T: Operations>(bindings::block_device_operations, PhantomData<T>);
 
 impl<T: Operations> Table<T> {
-    /// Returns the operations of the disks of `module`, which stays loaded while they are open.
+    /// Returns the operations of the disks of `module`, which stays loaded while they are open, and
+    /// after that for as long as its [`Unload`](super::unload::Unload) takes.
     pub(crate) fn new(module: &'static ThisModule) -> Self {
         Self(
             bindings::block_device_operations {
@@ -176,16 +196,22 @@ impl<T: Operations> Disk<T> {
                 static_lock_class!().as_ptr(),
             )
         })?;
-        // From here on, the last reference to the disk drops the data.
-        //
+        let data = Arc::into_raw(data);
+
         // SAFETY: The disk is valid and nobody else has it.
         unsafe {
             (*disk).fops = &table.0;
-            (*disk).private_data = Arc::into_raw(data).cast_mut().cast();
+            (*disk).private_data = data.cast_mut().cast();
         }
         let allocated = ScopeGuard::new_with_data(disk, |disk| {
-            // SAFETY: The disk was not added, and this is the only reference.
-            unsafe { bindings::put_disk(disk) };
+            // SAFETY: The reference is ours. The disk was not added, or that failed: then nobody can
+            // open it, its attributes are gone together with those who used them, and C does not
+            // call `free_callback()`, whoever still refers to it. So nobody but us uses what came
+            // from `Arc::into_raw()`.
+            unsafe {
+                bindings::put_disk(disk);
+                drop(Arc::from_raw(data));
+            }
         });
 
         // SAFETY: The disk is valid and nobody else has it.
@@ -204,8 +230,10 @@ impl<T: Operations> Disk<T> {
             ))?;
         }
 
+        // From here on, the last reference to the disk drops the data.
         allocated.dismiss();
-        // INVARIANT: The disk was just added.
+        LEFT.fetch_add(1, Relaxed);
+        // INVARIANT: The disk was just added, and was counted.
         Ok(Self {
             disk: NonNull::new(disk).ok_or(ENOMEM)?,
             _data: PhantomData,
@@ -290,4 +318,6 @@ unsafe extern "C" fn submit_callback<T: Operations>(bio: *mut bindings::bio) {
 unsafe extern "C" fn free_callback<T: Operations>(disk: *mut bindings::gendisk) {
     // SAFETY: The private data came from `Arc::into_raw()`, and nobody uses it after this.
     drop(unsafe { Arc::from_raw((*disk).private_data.cast::<T>()) });
+    // This must be the last: the module may begin to go.
+    LEFT.fetch_sub(1, Release);
 }

@@ -14,7 +14,8 @@ use kernel::{
 
 /// A file in memory that is open for reading, such as `memfd_create()` makes.
 ///
-/// Reading it waits for nobody: no device, no network, and no task that plays a file system.
+/// Reading it waits for no network and no task that plays a file system; for a device only if some of
+/// it was swapped out, and then for that one.
 ///
 /// # Invariants
 ///

@@ -102,8 +102,12 @@ impl<'a, D> Iovec<'a, D> {
         if len == 0 {
             return true;
         }
-        // SAFETY: By the requirements of this function, the page is valid.
-        let ok = unsafe { bindings::sendpages_ok(piece.bv_page, len, piece.bv_offset as usize) };
+        let offset = piece.bv_offset as usize;
+        // C counts whole pages from the one on in which the piece begins.
+        let span = offset % PAGE_SIZE + len;
+        // SAFETY: By the requirements of this function, the pages of the piece are valid, and each of
+        // these has some of it.
+        let ok = unsafe { bindings::sendpages_ok(piece.bv_page, span, offset) };
         if self.pieces.push_within_capacity(piece).is_err() {
             return false;
         }

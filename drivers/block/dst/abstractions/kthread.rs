@@ -26,8 +26,9 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `task` was created by `kthread_create_on_node()`, was woken, has not been stopped, and `self`
-/// owns a reference to it. What `_main` refers to is what the thread was given.
+/// `task` was created by `kthread_create_on_node()`, has not been stopped, and `self` owns a reference
+/// to it. It was woken, unless this is in a [`Prepared`]. What `_main` refers to is what the thread was
+/// given.
 pub(crate) struct Thread {
     task: ARef<Task>,
     _main: Arc<dyn Main>,

@@ -33,7 +33,11 @@ pub(crate) use new_spinlock_irq;
 /// A spinlock that is taken with interrupts of the local CPU disabled.
 ///
 /// Taking it saves whether interrupts were enabled, letting go of it restores that; it may be
-/// taken in any context. Several of them held at once have to be let go of in the opposite order.
+/// taken in any context.
+///
+/// Several of them held at once have to be let go of in the opposite order, as the guards do that go
+/// at the end of a scope: the first one that was taken is what remembers that interrupts were enabled.
+/// If it goes first, they are enabled while the other lock is held, and stay disabled after that.
 pub(crate) type SpinLockIrq<T> = Lock<T, SpinLockIrqBackend>;
 
 /// The guard of a [`SpinLockIrq`].

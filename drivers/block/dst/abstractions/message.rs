@@ -21,7 +21,7 @@ use kernel::{
 /// Where bytes come from that the other side of a connection has sent.
 pub(crate) trait Receive {
     /// Receives into what `message` points to; see [`Self::receive`].
-    fn receive_message(&self, message: &mut Message) -> Result<usize>;
+    fn receive_message(&self, message: &mut Message<'_>) -> Result<usize>;
 
     /// Receives into `data` what is there; returns how many bytes that were, 0 when the other
     /// side has closed the connection. Does not wait for data.
@@ -42,18 +42,9 @@ pub(crate) trait Receive {
             iov_base: buffer.as_mut_ptr().cast(),
             iov_len: buffer.len(),
         };
-        let mut message = Message::empty();
+        // SAFETY: The buffer is borrowed for longer than the vector.
+        let mut message = unsafe { Message::of_memory(bindings::ITER_DEST, &vector) };
 
-        // SAFETY: The message is valid for writes, and so is the buffer until after the call below.
-        unsafe {
-            bindings::iov_iter_kvec(
-                message.iter(),
-                bindings::ITER_DEST,
-                &vector,
-                1,
-                buffer.len(),
-            )
-        };
         self.receive_message(&mut message)
     }
 
@@ -102,7 +93,7 @@ impl Locked<'_> {
 }
 
 impl Receive for Locked<'_> {
-    fn receive_message(&self, message: &mut Message) -> Result<usize> {
+    fn receive_message(&self, message: &mut Message<'_>) -> Result<usize> {
         // SAFETY: By the type invariants, the lock is held; the iterator of the message and the
         // memory it points to are valid for the duration of the call.
         match count(unsafe { bindings::dstblk_sk_receive_locked(self.sk, message.iter()) })? {
@@ -113,19 +104,40 @@ impl Receive for Locked<'_> {
 }
 
 /// A `struct msghdr`.
-pub(crate) struct Message(MaybeUninit<bindings::msghdr>);
+///
+/// # Invariants
+///
+/// It points to nothing that is not valid for `'a`.
+pub(crate) struct Message<'a>(MaybeUninit<bindings::msghdr>, PhantomData<&'a mut [u8]>);
 
-impl Message {
+impl<'a> Message<'a> {
     /// Returns a message without data.
     fn empty() -> Self {
-        Self(MaybeUninit::zeroed())
+        // INVARIANT: It points to nothing.
+        Self(MaybeUninit::zeroed(), PhantomData)
     }
 
-    /// Returns a message of `pieces`, which have to outlive it and to hold `bytes`.
-    pub(super) fn new(direction: u32, pieces: &[bindings::bio_vec], bytes: usize) -> Self {
+    /// Returns a message of the memory `vector`.
+    ///
+    /// # Safety
+    ///
+    /// The memory must be valid for `'a`, for reads or writes according to `direction`.
+    unsafe fn of_memory(direction: u32, vector: &'a bindings::kvec) -> Self {
+        let mut message = Self::empty();
+
+        // SAFETY: The message is valid for writes.
+        // INVARIANT: The vector is borrowed for `'a`; its memory by the requirements.
+        unsafe { bindings::iov_iter_kvec(message.iter(), direction, vector, 1, vector.iov_len) };
+        message
+    }
+
+    /// Returns a message of `pieces`, which have to hold `bytes`, as those of an
+    /// [`Iovec`](super::iovec::Iovec) do.
+    pub(super) fn new(direction: u32, pieces: &'a [bindings::bio_vec], bytes: usize) -> Self {
         let mut message = Self::empty();
 
         // SAFETY: The message is valid for writes; the pieces are valid for reads.
+        // INVARIANT: They are borrowed for `'a`, and so is, with an `Iovec`, what they point to.
         unsafe {
             bindings::iov_iter_bvec(
                 message.iter(),

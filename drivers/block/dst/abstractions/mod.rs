@@ -42,3 +42,4 @@ pub(crate) mod semaphore;
 pub(crate) mod shash;
 pub(crate) mod socket;
 pub(crate) mod trace;
+pub(crate) mod unload;

@@ -24,6 +24,12 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Release, //
+        },
         global_lock,
         Arc,
         CondVar,
@@ -42,15 +48,24 @@ use kernel::{
 const REMINDER_MS: u32 = 50;
 
 global_lock! {
-    // SAFETY: Initialised by `Registration::new()`, without which nothing in here is used.
+    // SAFETY: Initialised by `Registration::new()`, once. It is used by what that calls or registers
+    // afterwards, and by others only if `IS_BUILT` says that it was done.
     unsafe(uninit) static HOUSE: Mutex<Option<House>> = None;
 }
+
+/// Somebody builds the house, or has done so; nobody else may.
+static IS_TAKEN: Atomic<bool> = Atomic::new(false);
+
+/// The lock of the house was initialised.
+static IS_BUILT: Atomic<bool> = Atomic::new(false);
 
 /// What there is as long as there is a [`Registration`].
 struct House {
     resident: Arc<dyn Resident>,
     /// The namespaces that somebody has asked for.
     known: KVec<Namespace>,
+    /// The exit hook is registered, and is going to be called for whatever is added to them.
+    open: bool,
 }
 
 /// Who has something in namespaces.
@@ -103,18 +118,22 @@ impl Namespace {
     ///
     /// # Safety
     ///
-    /// There must have been a [`Registration`]. `net` must be valid, and must not have come to its
-    /// end before this returns.
+    /// `net` must be valid, and must not have come to its end before this returns.
     pub(super) unsafe fn from_raw(net: NonNull<bindings::net>) -> Result<Self> {
+        if !IS_BUILT.load(Acquire) {
+            return Err(ENODEV);
+        }
+
         let mut house = HOUSE.lock();
-        let house = house.as_mut().ok_or(ENODEV)?;
+        let house = house.as_mut().filter(|house| house.open).ok_or(ENODEV)?;
 
         if let Some(known) = house.known.iter().find(|known| known.0.net == net) {
             return Ok(known.clone());
         }
 
         // INVARIANT: By the requirements of this function, the namespace has not come to its end,
-        // so the exit hook is going to be called; it looks for the namespace in the list.
+        // and the hook is not taken back before the house was closed, for which the lock is needed.
+        // So the exit hook is going to be called; it looks for the namespace in the list.
         let namespace = Self(Arc::pin_init(
             pin_init!(Inner {
                 net,
@@ -142,7 +161,7 @@ impl Namespace {
     pub(crate) fn initial(_registration: &Registration) -> Result<Self> {
         let net = NonNull::new(&raw mut bindings::init_net).ok_or(ENODEV)?;
 
-        // SAFETY: There is a registration. The namespace is valid and never ends.
+        // SAFETY: The namespace is valid and never ends.
         unsafe { Self::from_raw(net) }
     }
 
@@ -251,14 +270,12 @@ unsafe impl Send for Registration {}
 unsafe impl Sync for Registration {}
 
 impl Registration {
-    /// Tells `resident` from now on when a namespace comes to its end. There can be one. Process
-    /// context; sleeps.
-    ///
-    /// It has to be called while the module is initialised, and not more than once.
+    /// Tells `resident` from now on when a namespace comes to its end. There can be one as long as
+    /// the module is loaded. Process context; sleeps.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if there is not enough memory.
+    /// `EBUSY` if there is one, or was; `ENOMEM` if there is not enough memory.
     pub(crate) fn new(resident: Arc<dyn Resident>) -> Result<Self> {
         let operations = bindings::pernet_operations {
             exit: Some(exit_callback),
@@ -266,11 +283,16 @@ impl Registration {
         };
         let operations = KBox::pin(Opaque::new(operations), GFP_KERNEL)?;
 
-        // SAFETY: Called once, before anything else uses it.
+        if IS_TAKEN.xchg(true, Full) {
+            return Err(EBUSY);
+        }
+        // SAFETY: Only the first who comes gets here, and nobody uses it before the next statement.
         unsafe { HOUSE.init() };
+        IS_BUILT.store(true, Release);
         *HOUSE.lock() = Some(House {
             resident,
             known: KVec::new(),
+            open: false,
         });
 
         // As one of devices, and as a late one, it is told while the namespace still has its
@@ -284,9 +306,17 @@ impl Registration {
             Self::clear();
             return Err(error);
         }
+        Self::set_open(true);
 
         // INVARIANT: They were just registered.
         Ok(Self(operations))
+    }
+
+    /// Lets namespaces become known from now on, or lets no more of them.
+    fn set_open(open: bool) {
+        if let Some(house) = HOUSE.lock().as_mut() {
+            house.open = open;
+        }
     }
 
     /// Forgets everything.
@@ -299,6 +329,8 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        // Each namespace is told once that this is the end: none may become known after that.
+        Self::set_open(false);
         // SAFETY: By the type invariants, the operations are registered.
         unsafe { bindings::unregister_pernet_device(self.0.get()) };
         Self::clear();

@@ -17,6 +17,9 @@ use kernel::{
 /// Bytes in the header of an attribute.
 const HEADER: usize = size_of::<bindings::nlattr>();
 
+/// Bytes in the payload of the largest attribute: C has 16 bits for its length, and does not look.
+const PAYLOAD_MAX: usize = u16::MAX as usize - HEADER;
+
 /// What attributes are aligned to.
 const ALIGN: usize = 4;
 
@@ -160,8 +163,8 @@ impl<'a> Attribute<'a> {
 
 /// A message that attributes are added to.
 ///
-/// All `put` functions fail with `EMSGSIZE` if there is no room left; then the message is of no
-/// use and whoever wanted it tries a larger one.
+/// All `put` functions fail with `EMSGSIZE` if there is no room left, or no attribute can be that
+/// long; then the message is of no use and whoever wanted it tries a larger one.
 ///
 /// # Invariants
 ///
@@ -217,6 +220,9 @@ impl Message<'_> {
         let kind = kind.try_into()?;
         let len = value.len() + 1;
 
+        if len > PAYLOAD_MAX {
+            return Err(EMSGSIZE);
+        }
         // SAFETY: By the type invariants, the buffer is valid and ours.
         let attribute = unsafe { bindings::nla_reserve(self.skb.as_ptr(), kind, len.try_into()?) };
         if attribute.is_null() {
@@ -240,6 +246,9 @@ impl Message<'_> {
         let kind = kind.try_into()?;
         let len = value.len().try_into()?;
 
+        if value.len() > PAYLOAD_MAX {
+            return Err(EMSGSIZE);
+        }
         // SAFETY: By the type invariants, the buffer is valid and ours; `value` is valid for
         // reads of `len` bytes.
         to_result(unsafe { bindings::nla_put(self.skb.as_ptr(), kind, len, value.as_ptr().cast()) })
@@ -255,17 +264,18 @@ impl Message<'_> {
             return Err(EMSGSIZE);
         }
 
-        match fill(self) {
-            Ok(()) => {
-                // SAFETY: The nest was begun above in this buffer and is the last one that was.
-                unsafe { bindings::nla_nest_end(self.skb.as_ptr(), start) };
-                Ok(())
+        let result = fill(self).and_then(|()| {
+            // SAFETY: The nest was begun above in this buffer and is the last one that was.
+            match unsafe { bindings::dstblk_nla_nest_end(self.skb.as_ptr(), start) } {
+                true => Ok(()),
+                false => Err(EMSGSIZE),
             }
-            Err(error) => {
-                // SAFETY: As above.
-                unsafe { bindings::nla_nest_cancel(self.skb.as_ptr(), start) };
-                Err(error)
-            }
+        });
+
+        if result.is_err() {
+            // SAFETY: As above, and the nest was not ended.
+            unsafe { bindings::nla_nest_cancel(self.skb.as_ptr(), start) };
         }
+        result
     }
 }

@@ -73,11 +73,13 @@ pub(crate) trait Events: Send + Sync + 'static {
 /// # Invariants
 ///
 /// `sock` is valid and owned by `self`. If `events` is set, the socket's user data points to what
-/// is in the box.
+/// is in the box, or did until it was told not to. If it ever was, `saved` are the callbacks that the
+/// socket had before.
 pub(crate) struct Socket {
     sock: NonNull<bindings::socket>,
     reclaim: bool,
     events: Option<KBox<Arc<dyn Events>>>,
+    saved: Option<bindings::dstblk_sk_callbacks>,
     net: Stay,
 }
 
@@ -115,6 +117,7 @@ impl Socket {
             sock: NonNull::new(sock).ok_or(ENOMEM)?,
             reclaim,
             events: None,
+            saved: None,
             net,
         };
         if reclaim {
@@ -208,31 +211,44 @@ impl Socket {
             sock: NonNull::new(sock).ok_or(ENOMEM)?,
             reclaim: self.reclaim,
             events: None,
+            saved: None,
             net: self.net.clone(),
         };
-        // It has inherited the callbacks of the listening socket, but not the data.
-        // SAFETY: The socket is valid.
-        unsafe { bindings::dstblk_sk_clear_callbacks(socket.sk()) };
+        // It may have inherited the callbacks of the listening socket, but not the data.
+        if let Some(saved) = &self.saved {
+            // SAFETY: The socket is valid. By the type invariants, these are callbacks of the kernel
+            // for sockets of its kind.
+            unsafe { bindings::dstblk_sk_disinherit(socket.sk(), saved) };
+        }
         socket.prepare();
         Ok(socket)
     }
 
     /// Has `events` told of what happens from now on. What happened before has to be looked for.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if somebody else is told already, such as a BPF program; `ENOMEM` if there is not enough
+    /// memory.
     pub(crate) fn set_events(&mut self, events: Arc<dyn Events>) -> Result {
         let mut events = KBox::new(events, GFP_KERNEL)?;
         let data: *mut Arc<dyn Events> = &mut *events;
+        let mut saved = pin_init::zeroed();
 
         self.clear_events();
-        // SAFETY: The socket is valid. The data is until `clear_events()`, which is called before
-        // the box is dropped: the box is stored right below.
-        unsafe { bindings::dstblk_sk_set_callbacks(self.sk(), data.cast()) };
+        // SAFETY: The socket is valid, and `saved` is valid for writes. The data is until
+        // `clear_events()`, which is called before the box is dropped: it is stored right below.
+        to_result(unsafe {
+            bindings::dstblk_sk_set_callbacks(self.sk(), data.cast(), &mut saved)
+        })?;
 
-        // INVARIANT: The user data points into this box.
+        // INVARIANT: The user data points into this box, and these were the callbacks.
         self.events = Some(events);
+        self.saved = Some(saved);
         Ok(())
     }
 
-    /// Ends what [`Self::set_events`] began. No call is under way when this returns.
+    /// Ends what [`Self::set_events`] began. No call of the [`Events`] is under way when this returns.
     pub(crate) fn clear_events(&mut self) {
         self.stop_events();
         self.events = None;
@@ -240,8 +256,19 @@ impl Socket {
 
     /// Like [`Self::clear_events`], but whoever was told of what happens is let go of later.
     pub(crate) fn stop_events(&self) {
-        // SAFETY: The socket is valid.
-        unsafe { bindings::dstblk_sk_clear_callbacks(self.sk()) };
+        let (Some(events), Some(saved)) = (&self.events, &self.saved) else {
+            return;
+        };
+
+        // SAFETY: The socket is valid. By the type invariants, these are what
+        // `dstblk_sk_set_callbacks()` was called with, and what it has saved.
+        unsafe {
+            bindings::dstblk_sk_clear_callbacks(
+                self.sk(),
+                ptr::from_ref::<Arc<dyn Events>>(events).cast(),
+                saved,
+            )
+        };
     }
 
     /// Sends from the beginning of `data` what there is room for, without copying it where that is
@@ -297,8 +324,19 @@ impl Socket {
         unsafe { bindings::dstblk_sk_abort(self.sock.as_ptr()) };
     }
 
-    /// Returns whether the network, or the other side of a UNIX-domain socket, still refers to
-    /// memory that was sent from.
+    /// Returns whether packets, or what the other side of a UNIX-domain socket has not received yet, are
+    /// still charged to the socket: as long as that is so, they refer to memory that was sent from.
+    ///
+    /// It does not say that nobody refers to it otherwise. A device may disown a packet before it is
+    /// done with it: the loopback device, TUN and virtio without `napi_tx` do. When the socket was
+    /// aborted, what TCP itself had queued is gone; what it had given to such devices may be left.
+    ///
+    /// Such a packet may go out with what the memory holds by then. For that to do harm, the other
+    /// side would have to take it for a part of the stream. Whoever uses the memory anew after the
+    /// answer to a request that was sent again is on the safe side: the answer came over a connection
+    /// that the other side let in only when it had cut the one that this packet belongs to, so it
+    /// throws the packet away. Whoever gives a request up without an answer has no such promise, and
+    /// none of what was written.
     pub(crate) fn sending(&self) -> bool {
         // SAFETY: The socket is valid.
         unsafe { bindings::sk_wmem_alloc_get(self.sk()) > 0 }
@@ -335,7 +373,7 @@ impl Socket {
 }
 
 impl Receive for Socket {
-    fn receive_message(&self, message: &mut Message) -> Result<usize> {
+    fn receive_message(&self, message: &mut Message<'_>) -> Result<usize> {
         let flags = bindings::MSG_DONTWAIT | bindings::MSG_NOSIGNAL;
 
         // Most who receive look until there is nothing more, and a call to find that out costs

@@ -32,6 +32,7 @@ use kernel::{
         new_mutex,
         Arc,
         ArcBorrow,
+        rcu,
         Mutex, //
     },
     types::Opaque, //
@@ -81,8 +82,8 @@ unsafe impl Sync for Family {}
 ///
 /// # Invariants
 ///
-/// The pointer is null, or that of an object in an [`Arc`] which lives until a family with handlers
-/// of this context has been unregistered.
+/// The pointer is null, or that of an object in an [`Arc`]. Whoever sets it to null keeps the object
+/// until an RCU grace period is over.
 pub(crate) struct Context<T>(Atomic<*mut T>);
 
 impl<T> Context<T> {
@@ -94,20 +95,28 @@ impl<T> Context<T> {
 
     /// Returns the object.
     ///
-    /// # Safety
+    /// # Errors
     ///
-    /// This must be called by a handler of a family that was registered with this context, and
-    /// the result must not be used after the handler has returned.
-    unsafe fn get<'a>(&self) -> Result<ArcBorrow<'a, T>> {
+    /// `ENODEV` if there is none: the family is not registered any more, or not yet.
+    fn get(&self) -> Result<Arc<T>> {
+        let _reader = rcu::read_lock();
         let object = self.0.load(Acquire);
 
         if object.is_null() {
             return Err(ENODEV);
         }
 
-        // SAFETY: By the type invariants, the pointer is that of an object in an `Arc` which lives
-        // as long as the family is registered; that is as long as a handler runs.
-        Ok(unsafe { ArcBorrow::from_raw(object) })
+        // SAFETY: By the type invariants, the pointer is that of an object in an `Arc`, which lives at
+        // least until all have let go of the lock who have read the pointer.
+        Ok(unsafe { ArcBorrow::from_raw(object) }.into())
+    }
+
+    /// Has nobody find the object any more. It must be kept until this returns; this sleeps.
+    fn clear(&self) {
+        // INVARIANT: The pointer is null, and the grace period is waited for.
+        self.0.store(ptr::null_mut(), Release);
+        // SAFETY: There are no requirements to call this where one may sleep.
+        unsafe { bindings::synchronize_rcu() };
     }
 }
 
@@ -181,7 +190,8 @@ impl Notifier {
     }
 }
 
-/// A registered family. Dropping it waits for all handlers.
+/// A registered family. Dropping it waits for all handlers of requests; a dump that goes on meanwhile
+/// keeps the object, and ends if it asks for more.
 ///
 /// # Invariants
 ///
@@ -209,8 +219,7 @@ impl<T: Send + Sync + 'static> Registration<T> {
     ) -> Result<Self> {
         let raw = Arc::as_ptr(&object).cast_mut();
 
-        // INVARIANT: The object lives until the family has been unregistered or has turned out
-        // not to be registrable.
+        // INVARIANT: The object is kept until `clear()` has returned.
         context
             .0
             .cmpxchg(ptr::null_mut(), raw, Release)
@@ -221,7 +230,7 @@ impl<T: Send + Sync + 'static> Registration<T> {
         let result = to_result(unsafe { bindings::genl_register_family(notifier.family.0.get()) });
 
         if let Err(error) = result {
-            context.0.store(ptr::null_mut(), Release);
+            context.clear();
             return Err(error);
         }
         *notifier.registered.lock() = true;
@@ -239,9 +248,10 @@ impl<T: Send + Sync + 'static> Drop for Registration<T> {
     fn drop(&mut self) {
         *self.notifier.registered.lock() = false;
 
-        // SAFETY: By the type invariants, the family is registered; nobody uses it hereafter.
+        // SAFETY: By the type invariants, the family is registered. Nobody uses it hereafter but dumps
+        // that have begun, which keep the module.
         unsafe { bindings::genl_unregister_family(self.notifier.family.0.get()) };
-        self.context.0.store(ptr::null_mut(), Release);
+        self.context.clear();
     }
 }
 
@@ -362,10 +372,10 @@ pub(crate) unsafe fn handle_request<T, E: Explain>(
         return EINVAL.to_errno();
     };
 
-    // SAFETY: By the requirements of this function.
-    let result = unsafe { context.get() }
+    let result = context
+        .get()
         .map_err(E::from)
-        .and_then(|object| handler(object, &request));
+        .and_then(|object| handler(object.as_arc_borrow(), &request));
 
     match result {
         Ok(answer) => answer.to_raw(),
@@ -390,8 +400,8 @@ pub(crate) unsafe fn handle_dump<T, E: Explain>(
         return EINVAL.to_errno();
     };
 
-    // SAFETY: By the requirements of this function.
-    let result = unsafe { context.get() }
+    let result = context
+        .get()
         .map_err(E::from)
         .and_then(|object| handler(&object, &mut dump));
 

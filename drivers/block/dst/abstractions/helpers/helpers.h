@@ -81,6 +81,14 @@ int dstblk_aead_decrypt(struct aead_request *req, struct scatterlist *src,
 
 /* net.c */
 typedef void (*dstblk_sk_callback)(struct sock *sk);
+
+/* What a socket calls when something happens to it. */
+struct dstblk_sk_callbacks {
+	dstblk_sk_callback ready;
+	dstblk_sk_callback state;
+	dstblk_sk_callback space;
+};
+
 enum dstblk_event {
 	DSTBLK_EVENT_ARRIVED,
 	DSTBLK_EVENT_READABLE,
@@ -92,10 +100,11 @@ enum dstblk_event {
 void dstblk_socket_event(void *data, struct sock *sk, enum dstblk_event event);
 void dstblk_sk_reclassify(struct sock *sk);
 void dstblk_sk_prepare(struct sock *sk, bool reclaim);
-void dstblk_sk_set_callbacks(struct sock *sk, void *data);
-void dstblk_sk_clear_callbacks(struct sock *sk);
+int dstblk_sk_set_callbacks(struct sock *sk, void *data, struct dstblk_sk_callbacks *saved);
+void dstblk_sk_clear_callbacks(struct sock *sk, const void *data,
+			       const struct dstblk_sk_callbacks *saved);
+void dstblk_sk_disinherit(struct sock *sk, const struct dstblk_sk_callbacks *saved);
 int dstblk_sk_connect(struct socket *sock, void *addr, int len);
-void dstblk_sk_want_space(struct socket *sock);
 bool dstblk_sk_is_drained(const struct sock *sk);
 int dstblk_sk_receive_locked(struct sock *sk, struct iov_iter *iter);
 void dstblk_sk_abort(struct socket *sock);
@@ -118,7 +127,7 @@ void dstblk_helper_genl_dump_check_consistent(struct netlink_callback *cb, void 
 void dstblk_helper_nlmsg_end(struct sk_buff *skb, struct nlmsghdr *nlh);
 void dstblk_helper_nlmsg_free(struct sk_buff *skb);
 struct nlattr *dstblk_helper_nla_nest_start(struct sk_buff *skb, int attrtype);
-int dstblk_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *start);
+bool dstblk_nla_nest_end(struct sk_buff *skb, struct nlattr *start);
 void dstblk_helper_nla_nest_cancel(struct sk_buff *skb, struct nlattr *start);
 struct net *dstblk_helper_sock_net(const struct sock *sk);
 
@@ -139,5 +148,6 @@ bool dstblk_helper_task_is_running(struct task_struct *task);
 int dstblk_helper_raw_smp_processor_id(void);
 void dstblk_node_name(char *name, size_t size);
 struct task_struct *dstblk_helper_get_task_struct(struct task_struct *task);
+void dstblk_wait_for_callers(void);
 
 #endif

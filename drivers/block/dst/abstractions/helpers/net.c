@@ -14,27 +14,8 @@
 
 #include "helpers.h"
 
-enum dstblk_sk_family {
-	DSTBLK_SK_INET,
-	DSTBLK_SK_INET6,
-	DSTBLK_SK_UNIX,
-	DSTBLK_SK_FAMILIES,
-};
-
 /* Lockdep's subclass of sockets that memory reclaim depends on. */
 #define DSTBLK_SK_RECLAIM	(SINGLE_DEPTH_NESTING + 1)
-
-static enum dstblk_sk_family dstblk_sk_family(const struct sock *sk)
-{
-	switch (sk->sk_family) {
-	case AF_INET6:
-		return DSTBLK_SK_INET6;
-	case AF_UNIX:
-		return DSTBLK_SK_UNIX;
-	default:
-		return DSTBLK_SK_INET;
-	}
-}
 
 /*
  * Reclaim may need a block device, which needs @sk: its lock must not count as
@@ -51,23 +32,30 @@ void dstblk_sk_reclassify(struct sock *sk)
 }
 
 /*
- * What a family's sockets call before they call us. All sockets that the kernel
- * creates in a family have the same callbacks.
+ * The peer of a UNIX-domain socket calls its callbacks without any lock of it, and
+ * so does a new TCP connection those of the listening socket: who has looked one
+ * up may call it, late, when it was taken back. All that is touched is touched with
+ * the lock held, therefore, and only if there is still somebody to tell; that this
+ * code is still there is what dstblk_wait_for_callers() is for.
  */
-static struct dstblk_sk_defaults {
-	dstblk_sk_callback ready;
-	dstblk_sk_callback state;
-	dstblk_sk_callback space;
-} dstblk_sk_defaults[DSTBLK_SK_FAMILIES];
+static void *dstblk_sk_data(const struct sock *sk)
+{
+	uintptr_t data = (uintptr_t)sk->sk_user_data;
+
+	/* Where the callbacks were inherited, that of others may be in front of them. */
+	if ((data & ~SK_USER_DATA_PTRMASK) != SK_USER_DATA_NOCOPY)
+		return NULL;
+	return (void *)(data & SK_USER_DATA_PTRMASK);
+}
 
 static void dstblk_sk_event(struct sock *sk, enum dstblk_event event)
 {
-	uintptr_t data;
+	void *data;
 
 	read_lock_bh(&sk->sk_callback_lock);
-	data = (uintptr_t)sk->sk_user_data & SK_USER_DATA_PTRMASK;
+	data = dstblk_sk_data(sk);
 	if (data)
-		dstblk_socket_event((void *)data, sk, event);
+		dstblk_socket_event(data, sk, event);
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -85,14 +73,35 @@ static void dstblk_sk_data_ready(struct sock *sk)
 
 static void dstblk_sk_write_space(struct sock *sk)
 {
-	if (sk_stream_is_writeable(sk) && sk->sk_socket)
-		clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	struct socket *sock;
+
+	/* A socket that is released leaves its sock with this lock held. */
+	read_lock_bh(&sk->sk_callback_lock);
+	sock = sk->sk_socket;
+	if (sock && sk_stream_is_writeable(sk))
+		clear_bit(SOCK_NOSPACE, &sock->flags);
+	read_unlock_bh(&sk->sk_callback_lock);
 	dstblk_sk_event(sk, DSTBLK_EVENT_WRITABLE);
 }
 
 static void dstblk_sk_state_change(struct sock *sk)
 {
 	dstblk_sk_event(sk, DSTBLK_EVENT_CHANGED);
+}
+
+/*
+ * When a socket is released that waits for the peer's end of the stream, what waits
+ * on is a small thing that goes by itself and with its namespace, but only if that is
+ * to be for no longer than TCP_TIMEWAIT_LEN. Otherwise it is the sock, whose timers
+ * the kernel stops, as this is one of its own: it would wait for ever.
+ */
+static void dstblk_sk_limit_linger(struct sock *sk)
+{
+	int usual = READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_fin_timeout);
+
+	lock_sock(sk);
+	WRITE_ONCE(tcp_sk(sk)->linger2, clamp(usual, 1, TCP_TIMEWAIT_LEN));
+	release_sock(sk);
 }
 
 /*
@@ -110,45 +119,70 @@ void dstblk_sk_prepare(struct sock *sk, bool reclaim)
 	if (sk_is_tcp(sk)) {
 		tcp_sock_set_nodelay(sk);
 		tcp_sock_set_syncnt(sk, 1);
+		dstblk_sk_limit_linger(sk);
 	}
 }
 
-/*
- * From now on @data hears of what happens to @sk. A socket that this one
- * accepts inherits the callbacks, but not the data.
- */
-void dstblk_sk_set_callbacks(struct sock *sk, void *data)
+/* Who calls them does not hold the lock of the callbacks. */
+static void dstblk_sk_restore(struct sock *sk, const struct dstblk_sk_callbacks *saved)
 {
-	struct dstblk_sk_defaults *defaults = &dstblk_sk_defaults[dstblk_sk_family(sk)];
+	if (sk->sk_data_ready == dstblk_sk_data_ready)
+		WRITE_ONCE(sk->sk_data_ready, saved->ready);
+	if (sk->sk_state_change == dstblk_sk_state_change)
+		WRITE_ONCE(sk->sk_state_change, saved->state);
+	if (sk->sk_write_space == dstblk_sk_write_space)
+		WRITE_ONCE(sk->sk_write_space, saved->space);
+}
+
+/*
+ * From now on @data hears of what happens to @sk, whose callbacks were @saved. A
+ * socket that this one accepts inherits the callbacks, but not the data. Returns
+ * -EBUSY if @sk is somebody's already, such as a BPF program's.
+ */
+int dstblk_sk_set_callbacks(struct sock *sk, void *data, struct dstblk_sk_callbacks *saved)
+{
+	int ret = -EBUSY;
 
 	write_lock_bh(&sk->sk_callback_lock);
-	if (sk->sk_data_ready != dstblk_sk_data_ready) {
-		defaults->ready = sk->sk_data_ready;
-		defaults->state = sk->sk_state_change;
-		defaults->space = sk->sk_write_space;
+	if (!sk->sk_user_data && sk->sk_data_ready != dstblk_sk_data_ready) {
+		saved->ready = sk->sk_data_ready;
+		saved->state = sk->sk_state_change;
+		saved->space = sk->sk_write_space;
+		__rcu_assign_sk_user_data_with_flags(sk, data, SK_USER_DATA_NOCOPY);
+		WRITE_ONCE(sk->sk_data_ready, dstblk_sk_data_ready);
+		WRITE_ONCE(sk->sk_state_change, dstblk_sk_state_change);
+		WRITE_ONCE(sk->sk_write_space, dstblk_sk_write_space);
+		ret = 0;
 	}
-	__rcu_assign_sk_user_data_with_flags(sk, data, SK_USER_DATA_NOCOPY);
-	sk->sk_data_ready = dstblk_sk_data_ready;
-	sk->sk_state_change = dstblk_sk_state_change;
-	sk->sk_write_space = dstblk_sk_write_space;
+	write_unlock_bh(&sk->sk_callback_lock);
+	return ret;
+}
+
+/*
+ * Undo what dstblk_sk_set_callbacks() has done with the same arguments, and nothing
+ * that others have done. Once this returns, nobody uses the data any more: that is
+ * done under the lock that is taken here. A callback may still be called, and finds
+ * nothing.
+ */
+void dstblk_sk_clear_callbacks(struct sock *sk, const void *data,
+			       const struct dstblk_sk_callbacks *saved)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	if (dstblk_sk_data(sk) == data) {
+		rcu_assign_sk_user_data(sk, NULL);
+		dstblk_sk_restore(sk, saved);
+	}
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
 /*
- * Once this returns, nothing calls into this module or uses the data any more:
- * that is done under the lock that is taken here.
+ * Give @sk, which was just accepted, the callbacks that the listening socket had
+ * before it got ours: it may have inherited these.
  */
-void dstblk_sk_clear_callbacks(struct sock *sk)
+void dstblk_sk_disinherit(struct sock *sk, const struct dstblk_sk_callbacks *saved)
 {
-	struct dstblk_sk_defaults *defaults = &dstblk_sk_defaults[dstblk_sk_family(sk)];
-
 	write_lock_bh(&sk->sk_callback_lock);
-	if (sk->sk_data_ready == dstblk_sk_data_ready) {
-		sk->sk_user_data = NULL;
-		sk->sk_data_ready = defaults->ready;
-		sk->sk_state_change = defaults->state;
-		sk->sk_write_space = defaults->space;
-	}
+	dstblk_sk_restore(sk, saved);
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -163,12 +197,6 @@ int dstblk_sk_connect(struct socket *sock, void *addr, int len)
 		return kernel_connect(sock, addr, len, O_NONBLOCK);
 #endif
 	return kernel_connect(sock, addr, len, O_NONBLOCK);
-}
-
-/* Ask for sk_write_space() to be called when there is room again. */
-void dstblk_sk_want_space(struct socket *sock)
-{
-	set_bit(SOCK_NOSPACE, &sock->flags);
 }
 
 /*
@@ -230,9 +258,19 @@ void dstblk_sk_abort(struct socket *sock)
  */
 bool dstblk_sk_is_settled(const struct sock *sk)
 {
-	const int settled = TCPF_CLOSE | TCPF_LISTEN | TCPF_FIN_WAIT2 | TCPF_TIME_WAIT;
+	const int settled = TCPF_CLOSE | TCPF_LISTEN | TCPF_TIME_WAIT;
+	int state;
 
-	return !sk_is_tcp(sk) || ((1 << READ_ONCE(sk->sk_state)) & settled);
+	if (!sk_is_tcp(sk))
+		return true;
+	state = READ_ONCE(sk->sk_state);
+	/*
+	 * See dstblk_sk_limit_linger(). The time also depends on how long the peer
+	 * took to acknowledge, and does not change any more: it has acknowledged all.
+	 */
+	if (state == TCP_FIN_WAIT2)
+		return tcp_fin_time(sk) <= TCP_TIMEWAIT_LEN;
+	return (1 << state) & settled;
 }
 
 /* The user who connected the other end of a UNIX-domain socket, for all the machine. */

@@ -64,9 +64,13 @@ struct nlattr *dstblk_helper_nla_nest_start(struct sk_buff *skb, int attrtype)
 	return nla_nest_start(skb, attrtype);
 }
 
-int dstblk_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *start)
+/* End a nest, unless it is longer than it could say. */
+bool dstblk_nla_nest_end(struct sk_buff *skb, struct nlattr *start)
 {
-	return nla_nest_end(skb, start);
+	if (skb_tail_pointer(skb) - (unsigned char *)start > U16_MAX)
+		return false;
+	nla_nest_end(skb, start);
+	return true;
 }
 
 void dstblk_helper_nla_nest_cancel(struct sk_buff *skb, struct nlattr *start)

@@ -2,6 +2,7 @@
 
 #include <linux/cpumask.h>
 #include <linux/kthread.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
@@ -99,4 +100,21 @@ struct task_struct *dstblk_helper_get_task_struct(struct task_struct *task)
 void dstblk_node_name(char *name, size_t size)
 {
 	strscpy(name, init_uts_ns.name.nodename, size);
+}
+
+/*
+ * Wait until nobody is in a function of this module any more who has found it
+ * where it is not found now, or has only to return from it.
+ *
+ * Interrupts and softirqs are readers of RCU. So are tasks that cannot be
+ * preempted; those that can have to have gone to sleep once of their own accord,
+ * or to user space, which none of the functions in question does. Kernels with
+ * preemption count that if anything of theirs needs it, such as kprobes, ftrace
+ * or BPF, or a driver in the tree that selects NEED_TASKS_RCU. Where nothing does,
+ * a task that was preempted in its last instructions here is not waited for.
+ */
+void dstblk_wait_for_callers(void)
+{
+	synchronize_rcu();
+	synchronize_rcu_tasks();
 }
