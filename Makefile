@@ -89,12 +89,13 @@ check-built:
 kernel-tree:
 	LLVM=$(LLVM) scripts/kernel-tree --kernel $(KVER)
 
-# Installs what was built, and builds nothing: this part is run as root. The
-# key that signs the distribution's modules is not here. Kbuild runs depmod only
-# for trees with a System.map; we do always, but not for what goes into a package.
+# Installs what was built, and builds nothing: this part is run as root. What
+# debuggers want stays in the module that is here: it is most of it. The key that
+# signs the distribution's modules is not here. Kbuild runs depmod only for trees
+# with a System.map; we do always, but not for what goes into a package.
 .PHONY: install
 install: check-built check-kdir
-	+$(kbuild) modules_install DEPMOD=true $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
+	+$(kbuild) modules_install DEPMOD=true INSTALL_MOD_STRIP=1 $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
 		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
 	$(if $(DESTDIR),,depmod $(kernel-release))
 	install -D -m 755 $(dstctl) $(bindir)/dstctl
