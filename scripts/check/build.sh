@@ -85,4 +85,5 @@ check_build() {
 	check "module: in a kernel tree" build_in_tree
 	check "kernel-doc" build_kernel_doc
 	check "documentation" build_documentation
+	check_user
 }
