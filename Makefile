@@ -124,8 +124,7 @@ clean:
 .PHONY: demo shell
 demo shell:
 	scripts/lab/prepare build guest
-	scripts/lab/build-module stock >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build stock
 	tools/testing/run $@
 
 .PHONY: check
@@ -143,9 +142,7 @@ check-style:
 .PHONY: check-debug
 check-debug:
 	scripts/lab/prepare build guest uml-lockdep uml-kasan
-	scripts/lab/build-module uml-lockdep >/dev/null
-	scripts/lab/build-module uml-kasan >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build uml-lockdep uml-kasan
 	tools/testing/run check-debug
 
 # ON=qemu measures on the stock kernel, REPORT=1 writes Documentation/block/dst/performance.rst;
@@ -154,8 +151,7 @@ ON ?= uml
 .PHONY: bench bench-quick
 bench bench-quick:
 	scripts/lab/prepare build guest $(filter uml,$(ON))
-	scripts/lab/build-module $(if $(filter qemu,$(ON)),stock,$(ON)) >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build $(if $(filter qemu,$(ON)),stock,$(ON))
 	tools/testing/run bench --on $(ON) $(if $(filter bench-quick,$@),--quick) \
 		$(if $(REPORT),--report) $(OPTIONS)
 
@@ -168,8 +164,7 @@ bench-parts:
 .PHONY: count
 count:
 	scripts/lab/prepare build guest
-	scripts/lab/build-module stock >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build stock
 	tools/testing/run count $(OPTIONS)
 
 # SEED=s.r is round r of seed s, alone; OPTIONS are those of the program.
@@ -178,23 +173,20 @@ SEED ?= 1
 .PHONY: soak
 soak:
 	scripts/lab/prepare build guest uml
-	scripts/lab/build-module uml >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build uml
 	tools/testing/run soak --rounds $(ROUNDS) --seed $(SEED) $(OPTIONS)
 
 .PHONY: recovery
 recovery:
 	scripts/lab/prepare build guest uml
-	scripts/lab/build-module uml >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build uml
 	tools/testing/run recovery
 
 # OPTIONS are those of pytest: -k join, say.
 .PHONY: attacks
 attacks:
 	scripts/lab/prepare build guest uml
-	scripts/lab/build-module uml >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build uml
 	tools/testing/run attacks $(OPTIONS)
 
 # One target or, without, all on the host; see tools/fuzz/README.md.
