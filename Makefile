@@ -139,6 +139,10 @@ check-host:
 check-style:
 	scripts/check/run style
 
+.PHONY: check-llvm
+check-llvm:
+	scripts/check/run llvm
+
 .PHONY: check-debug
 check-debug:
 	scripts/lab/prepare build guest uml-lockdep uml-kasan
@@ -208,6 +212,7 @@ help:
 	@echo '  make demo         two machines, a disk between them, and what it does'
 	@echo '  make shell        the same two machines, and a prompt'
 	@echo '  make check        all tests (parts: check-host, check-style)'
+	@echo '  make check-llvm   that the module builds with LLVM=1; some minutes, the first time'
 	@echo '  make check-debug  the scenarios under kernels that check themselves'
 	@echo '  make bench        numbers, side by side with nvme-tcp and nbd; REPORT=1 writes them'
 	@echo '                    into Documentation, ON=qemu takes the stock kernel'

@@ -100,9 +100,14 @@ user_kernel_tree() {
 	same "no tree" "" "$(kdir user "KVER=$KERNEL")"
 }
 
+# A module of the distribution.
+stock_module() {
+	find "$KERNEL_DIR/packages" -name 'nbd.ko*'
+}
+
 # What goes into a package: all of it readable, and loadable by the stock kernel.
 user_install_package() {
-	local root=$USER_COPY/package module stock wanted found
+	local root=$USER_COPY/package module wanted found
 	module=lib/modules/$KERNEL/updates/drivers/block/dst/dst.ko
 	rm -rf --one-file-system "$root"
 	in_build_root install -d -o 1000 -g 1000 "$root"
@@ -120,8 +125,7 @@ user_install_package() {
 	found=$(find "$root" ! -type d -printf '%P\n' | sed -E 's/\.ko\.[a-z]+$/.ko/' | sort)
 	same "the list of files" "$wanted" "$found"
 	same "what not everybody can read" "" "$(find "$root" ! -perm -444)"
-	stock=$(find "$KERNEL_DIR/packages" -name 'nbd.ko*')
-	same "vermagic" "$(in_build_root modinfo -F vermagic "$stock")" \
+	same "vermagic" "$(in_build_root modinfo -F vermagic "$(stock_module)")" \
 		"$(in_build_root modinfo -F vermagic "$root/$module")"
 	cmp "$root/usr/local/sbin/dstctl" "$USER_COPY/checkout/tools/target/release/dstctl"
 
@@ -142,6 +146,15 @@ user_install_sudo() {
 	same "what root left to the user" "" "$(by user find . -user root)"
 }
 
+# As the user does it; gcc's objects come back with the next copy.
+user_build_llvm() {
+	user_copy
+	by user make module LLVM=1 "KDIR=$KERNEL_DIR/tree-llvm"
+	in_build_root readelf -p .comment "$USER_COPY/checkout/drivers/block/dst/trace.o" | grep clang
+	same "vermagic" "$(in_build_root modinfo -F vermagic "$(stock_module)")" \
+		"$(in_build_root modinfo -F vermagic "$USER_COPY/checkout/drivers/block/dst/dst.ko")"
+}
+
 # On a second copy, so that the first one's objects serve the next run.
 user_clean() {
 	local clean=$USER_COPY/clean before
@@ -155,6 +168,11 @@ user_clean() {
 	by user make -C "$clean" clean
 	same "what is left" "" "$(by user git -C "$clean" status --porcelain --ignored | grep -v '^A ')"
 	rm -rf --one-file-system "$clean"
+}
+
+check_llvm() {
+	USER_COPY=$(checkout_build)/user
+	check "user: make LLVM=1" user_build_llvm
 }
 
 check_user() {
