@@ -9,16 +9,22 @@ KVER ?= $(shell uname -r)
 PREFIX ?= /usr/local
 CARGO ?= cargo
 
-# In the order of preference: what the user says, the build directory of the
-# kernel if it can compile Rust, the tree made by `make kernel-tree`. The
-# compiled kernel crate is what tells.
-llvm-suffix := $(if $(LLVM),-llvm)
+# In the order of preference: what the user says; to install, the kernel that
+# the module was built for; the build directory of the kernel if it can compile
+# Rust; a tree made by `make kernel-tree`: by oneself, by root, or by whom sudo is
+# run for. The compiled kernel crate is what tells.
+kdir-of-build := .kdir
 ifndef KDIR
-kernel-tree := $(shell LLVM=$(LLVM) scripts/kernel-tree --kernel $(KVER) --print)
-KDIR := $(firstword $(patsubst %/rust/libkernel.rmeta,%,$(wildcard \
-	/lib/modules/$(KVER)/build/rust/libkernel.rmeta \
-	$(kernel-tree)/rust/libkernel.rmeta \
-	/var/cache/dst/kernel-tree/$(KVER)$(llvm-suffix)/rust/libkernel.rmeta)))
+ifeq ($(MAKECMDGOALS)$(filter command line,$(origin KVER)),install)
+KDIR := $(file <$(kdir-of-build))
+endif
+endif
+ifndef KDIR
+sudo-home := $(if $(SUDO_USER),$(shell getent passwd $(SUDO_USER) | cut -d : -f 6))
+kernel-trees := $(shell LLVM=$(LLVM) scripts/kernel-tree --kernel $(KVER) --print) \
+	$(patsubst %,%/dst/kernel-tree/$(KVER)$(if $(LLVM),-llvm),/var/cache $(sudo-home:%=%/.cache))
+KDIR := $(firstword $(foreach tree,/lib/modules/$(KVER)/build $(kernel-trees),\
+	$(patsubst %/rust/libkernel.rmeta,%,$(wildcard $(tree)/rust/libkernel.rmeta))))
 endif
 
 # The compiler that the kernel was configured with, unless told otherwise.
@@ -29,6 +35,7 @@ endif
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(kernel-cc),CC=$(kernel-cc))
 dstctl := tools/target/release/dstctl
+kernel-release = $(file <$(KDIR)/include/config/kernel.release)
 bindir = $(DESTDIR)$(PREFIX)/sbin
 docdir = $(DESTDIR)$(PREFIX)/share/doc/dst
 
@@ -38,6 +45,7 @@ all: module dstctl
 .PHONY: module
 module: check-kdir
 	+$(kbuild) modules
+	@echo "$(abspath $(KDIR))" >$(kdir-of-build)
 
 .PHONY: dstctl
 dstctl:
@@ -56,7 +64,8 @@ check-kdir:
 			echo "/lib/modules/$(KVER)/build is not there (package linux-headers-$(KVER))." >&2; \
 		fi; \
 		echo "On Debian, 'make kernel-tree' prepares a tree from the kernel's source package;" >&2; \
-		echo "elsewhere, name one with KDIR=, or another kernel with KVER=." >&2; \
+		echo "elsewhere, name one with KDIR=, or another kernel with KVER=. No tree is in" >&2; \
+		printf '  %s\n' $(sort $(kernel-trees)) >&2; \
 		exit 1; \
 	fi
 	@if [ ! -e "$(KDIR)/rust/libkernel.rmeta" ]; then \
@@ -65,21 +74,30 @@ check-kdir:
 		exit 1; \
 	fi
 
+.PHONY: check-built
+check-built:
+	@for file in drivers/block/dst/dst.ko $(dstctl); do \
+		[ -e $$file ] || { echo "$$file is not built yet: run make first" >&2; exit 1; }; \
+	done
+	@if [ -e "$(KDIR)/include/config/kernel.release" ] && \
+			! grep -aqF "vermagic=$(kernel-release) " drivers/block/dst/dst.ko; then \
+		echo "dst.ko was built for another kernel than $(kernel-release): run make first" >&2; \
+		exit 1; \
+	fi
+
 .PHONY: kernel-tree
 kernel-tree:
 	LLVM=$(LLVM) scripts/kernel-tree --kernel $(KVER)
 
-# Installs what was built, and builds nothing: this part is run as root. The
-# key that signs the distribution's modules is not here; a tree without
-# System.map leaves depmod to us, and what goes into a package needs none.
+# Installs what was built, and builds nothing: this part is run as root. What
+# debuggers want stays in the module that is here: it is most of it. The key that
+# signs the distribution's modules is not here. Kbuild runs depmod only for trees
+# with a System.map; we do always, but not for what goes into a package.
 .PHONY: install
-install: check-kdir
-	@for file in drivers/block/dst/dst.ko $(dstctl); do \
-		[ -e $$file ] || { echo "$$file is not built yet: run make first" >&2; exit 1; }; \
-	done
-	+$(kbuild) modules_install $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
+install: check-built check-kdir
+	+$(kbuild) modules_install DEPMOD=true INSTALL_MOD_STRIP=1 $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
 		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
-	$(if $(DESTDIR),,depmod $(file <$(KDIR)/include/config/kernel.release))
+	$(if $(DESTDIR),,depmod $(kernel-release))
 	install -D -m 755 $(dstctl) $(bindir)/dstctl
 	install -d $(docdir)
 	install -m 644 README.md COPYING Documentation/netlink/specs/dst.yaml $(docdir)/
@@ -97,7 +115,7 @@ clean:
 	find drivers -type f \( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '*.mod' \
 		-o -name '*.mod.c' -o -name '*.rmeta' -o -name '*.i' -o -name '*.s' -o -name '.*.cmd' \
 		-o -name '.*.d' -o -name modules.order -o -name '*_generated.rs' \) -delete
-	rm -f modules.order Module.symvers .*.cmd .module-common.o
+	rm -f modules.order Module.symvers .*.cmd .module-common.o $(kdir-of-build)
 	rm -rf .tmp_versions tools/target tools/fuzz/target
 
 # --- With the lab: nothing of the running system is needed ----------------
@@ -106,8 +124,7 @@ clean:
 .PHONY: demo shell
 demo shell:
 	scripts/lab/prepare build guest
-	scripts/lab/build-module stock >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build stock
 	tools/testing/run $@
 
 .PHONY: check
@@ -122,12 +139,14 @@ check-host:
 check-style:
 	scripts/check/run style
 
+.PHONY: check-llvm
+check-llvm:
+	scripts/check/run llvm
+
 .PHONY: check-debug
 check-debug:
 	scripts/lab/prepare build guest uml-lockdep uml-kasan
-	scripts/lab/build-module uml-lockdep >/dev/null
-	scripts/lab/build-module uml-kasan >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build uml-lockdep uml-kasan
 	tools/testing/run check-debug
 
 # ON=qemu measures on the stock kernel, REPORT=1 writes Documentation/block/dst/performance.rst;
@@ -136,8 +155,7 @@ ON ?= uml
 .PHONY: bench bench-quick
 bench bench-quick:
 	scripts/lab/prepare build guest $(filter uml,$(ON))
-	scripts/lab/build-module $(if $(filter qemu,$(ON)),stock,$(ON)) >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build $(if $(filter qemu,$(ON)),stock,$(ON))
 	tools/testing/run bench --on $(ON) $(if $(filter bench-quick,$@),--quick) \
 		$(if $(REPORT),--report) $(OPTIONS)
 
@@ -150,8 +168,7 @@ bench-parts:
 .PHONY: count
 count:
 	scripts/lab/prepare build guest
-	scripts/lab/build-module stock >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build stock
 	tools/testing/run count $(OPTIONS)
 
 # SEED=s.r is round r of seed s, alone; OPTIONS are those of the program.
@@ -160,23 +177,20 @@ SEED ?= 1
 .PHONY: soak
 soak:
 	scripts/lab/prepare build guest uml
-	scripts/lab/build-module uml >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build uml
 	tools/testing/run soak --rounds $(ROUNDS) --seed $(SEED) $(OPTIONS)
 
 .PHONY: recovery
 recovery:
 	scripts/lab/prepare build guest uml
-	scripts/lab/build-module uml >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build uml
 	tools/testing/run recovery
 
 # OPTIONS are those of pytest: -k join, say.
 .PHONY: attacks
 attacks:
 	scripts/lab/prepare build guest uml
-	scripts/lab/build-module uml >/dev/null
-	scripts/lab/build-dstctl >/dev/null
+	scripts/lab/build uml
 	tools/testing/run attacks $(OPTIONS)
 
 # One target or, without, all on the host; see tools/fuzz/README.md.
@@ -198,6 +212,7 @@ help:
 	@echo '  make demo         two machines, a disk between them, and what it does'
 	@echo '  make shell        the same two machines, and a prompt'
 	@echo '  make check        all tests (parts: check-host, check-style)'
+	@echo '  make check-llvm   that the module builds with LLVM=1; some minutes, the first time'
 	@echo '  make check-debug  the scenarios under kernels that check themselves'
 	@echo '  make bench        numbers, side by side with nvme-tcp and nbd; REPORT=1 writes them'
 	@echo '                    into Documentation, ON=qemu takes the stock kernel'

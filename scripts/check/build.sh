@@ -21,9 +21,22 @@ build_generated() {
 	in_build_root scripts/ynl-generate --check --tree "$TREE"
 }
 
-# The driver inside a kernel tree, as a part of the kernel's own build.
+# kconfig COPY STATE: with DST enabled in a way, the configuration stays as it
+# is. It is another file, because that changes what DST needs for good.
+kconfig() {
+	local config=$1/.config-$2
+	cp "$TREE/.config" "$config"
+	in_build_root "$1/scripts/config" --file "$config" "--$2" BLK_DEV_DST
+	in_build_root make -C "$1" "KCONFIG_CONFIG=$config" CC=gcc-14 HOSTCC=gcc-14 olddefconfig 2>&1 |
+		tee "$config.log"
+	! grep -i warning "$config.log"
+}
+
+# The driver inside a kernel tree, as a part of the kernel's own build, up to the
+# module. There is no vmlinux to tell its symbols, but there are those of the
+# stock kernel.
 build_in_tree() {
-	local copy=$KERNEL_DIR/in-tree
+	local copy=$KERNEL_DIR/in-tree module=drivers/block/dst/dst.ko state strange
 	exec {lock}>"$copy.lock"
 	flock "$lock"
 	if [[ ! -f $copy/.copied || $(<"$copy/.copied") != "$(<"$DST_LAB/stamps/$KERNEL/tree")" ]]; then
@@ -33,11 +46,22 @@ build_in_tree() {
 	fi
 	in_build_root scripts/copy-into-kernel "$copy"
 	in_build_root scripts/copy-into-kernel --check "$copy"
-	in_build_root "$copy/scripts/config" --file "$copy/.config" --module BLK_DEV_DST
-	in_build_root make -C "$copy" CC=gcc-14 HOSTCC=gcc-14 olddefconfig
-	grep -x 'CONFIG_BLK_DEV_DST=m' "$copy/.config"
-	in_build_root make -C "$copy" -j "$JOBS" CC=gcc-14 HOSTCC=gcc-14 drivers/block/dst/
-	ls -l "$copy/drivers/block/dst/dst.o"
+	for state in enable module; do
+		kconfig "$copy" "$state"
+	done
+	grep -x 'CONFIG_BLK_DEV_DST=y' "$copy/.config-enable"
+	grep -x 'CONFIG_BLK_DEV_DST=m' "$copy/.config-module"
+	cp "$copy/.config-module" "$copy/.config"
+	rm -f "$copy/$module"
+	in_build_root make -C "$copy" -j "$JOBS" CC=gcc-14 HOSTCC=gcc-14 \
+		KBUILD_BUILTIN= KBUILD_MODPOST_WARN=1 "$module"
+	strange=$(in_build_root nm -u "$copy/$module" | awk '{print $2}' | sort -u |
+		comm -23 - <(cut -f 2 "$TREE/Module.symvers" | sort -u))
+	if [[ -n $strange ]]; then
+		echo "nobody exports $strange"
+		return 1
+	fi
+	in_build_root modinfo "$copy/$module"
 }
 
 build_kernel_doc() {
@@ -85,4 +109,5 @@ check_build() {
 	check "module: in a kernel tree" build_in_tree
 	check "kernel-doc" build_kernel_doc
 	check "documentation" build_documentation
+	check_user
 }

@@ -166,6 +166,17 @@ prepare_tree() {
 		"kernel $KERNEL: tree that builds modules for it" prepare_kernel_tree
 }
 
+# The same for who builds with LLVM=1.
+prepare_kernel_tree_llvm() {
+	in_build_root env LLVM=1 "$CHECKOUT/scripts/kernel-tree" --kernel "$KERNEL" \
+		--packages "$KERNEL_DIR/packages" --output "$KERNEL_DIR/tree-llvm"
+}
+
+prepare_tree_llvm() {
+	step "$KERNEL/tree-llvm" "$(key_of "$KERNEL_UPLOAD" "$CHECKOUT/scripts/kernel-tree")" \
+		"kernel $KERNEL: tree that builds modules for it by clang" prepare_kernel_tree_llvm
+}
+
 prepare_source() {
 	step "$KERNEL/source" "$KERNEL_UPLOAD" "kernel $KERNEL: source" unpack_kernel_source
 }

@@ -14,8 +14,9 @@ from lab.pool import GIB, Pool, Spec
 from lab.qemu import accelerator
 from lab.show import say, step, title, type_in
 
-# More than 100 MB of files of all sizes, with links: the machine's own libraries.
+# Files of all sizes, with links: the machine's own libraries.
 TREE = "/usr/lib/*-linux-gnu /etc"
+AT_LEAST = 100  # MB
 
 # One line for all contents, one for all links. BLAKE2 because it is quick where
 # the processor is emulated.
@@ -25,12 +26,17 @@ DIGEST = (
 )
 
 HOME = """\
-To do the same at home, with two Debian machines, a kernel of backports and the
-module installed ("make install" on both):
+To do the same at home, with two Debian machines, type on both as root
 
-  server# modprobe dst
+  # apt install -t trixie-backports linux-image-amd64 linux-headers-amd64  (and boot it)
+  # make kernel-tree
+  # make
+  # make install
+  # modprobe dst
+
+and then
+
   server# dstctl export add storage /dev/vdb --listen [::]:7770 --allow 10.0.0.0/24:rw
-  client# modprobe dst
   client# dstctl add storage server:7770
   client# mkfs.ext4 /dev/dst-storage && mount /dev/dst-storage /mnt
 
@@ -102,12 +108,19 @@ def interrupted_copy(lab: Lab, target: str) -> None:
     client.wait(
         "stat.written_at_least", 120, device="dst-storage", sectors=before + (20 << 20) // 512
     )
+
+    def must_run(when: str) -> None:
+        if not worker.is_alive() and not failure:
+            raise SystemExit(f"the copy was complete before the network was {when}")
+
     begin = time.monotonic()
     with lab.board.cut(lab.server, client):
-        say("      the network is cut")
+        must_run("cut")
+        say("      the network is cut, the copy is running")
         client.dst.wait_state("storage", "reconnecting", 60)
         type_in(client, "dstctl list")
-    say(f"      the network is back after {time.monotonic() - begin:.0f} s")
+        must_run("back")
+    say(f"      the network is back after {time.monotonic() - begin:.0f} s, and the copy goes on")
     worker.join()
     if failure:
         raise failure[0]
@@ -126,7 +139,10 @@ def show(lab: Lab) -> None:
         client,
         "mkfs.ext4 -q /dev/dst-storage; mkdir -p /mnt/storage; mount /dev/dst-storage /mnt/storage",
     )
-    say(f"      to be copied: {client.sh(f'du -shc {TREE} | tail -n 1').split()[0]}")
+    size = int(client.sh(f"du -smc {TREE} | tail -n 1").split()[0])
+    say(f"      to be copied: {size} MB")
+    if size < AT_LEAST:
+        raise SystemExit(f"that is not enough to see anything: {AT_LEAST} MB are wanted")
     with step("copying a directory tree"):
         copy(lab, "/mnt/storage/first")
     with step("unmounting, dropping caches, mounting again"):
