@@ -10,6 +10,7 @@ from lab.dst import PORT
 from lab.guest.logwrites import DISCARD, FUA
 from lab.machine import Machine
 from lab.pool import Spec
+from lab.wild import WildDisk
 
 SIZE = 64 << 20
 
@@ -163,6 +164,49 @@ def test_a_removal_that_cannot_flush_is_a_loss(bed: Bed) -> None:
     assert lost(client) == 2
     assert attempt(client, "flush") == "EIO"
     assert attempt(client, "flush") == ""
+
+
+# Without a cache there is nothing to lose.
+
+
+def test_a_crash_of_a_server_without_a_cache_costs_nothing(bed: Bed) -> None:
+    """Nobody has asked for write-through: the device has no volatile cache by itself."""
+    server, client = bed.pair(disk=SIZE)
+    bed.reusable = False
+    slow = WildDisk(server)
+    server.dst.export("disk", slow.path)
+    assert not server.dst.show_export("disk")["write_through"]
+    disk = client.dst.attach("disk", server)
+    assert not volatile(client)
+    before = complaints(client)
+
+    def place(n: int) -> dict[str, int]:
+        return {"sector": 2048 * n, "count": 2048, "seed": n}
+
+    for n in range(16):
+        client.call("blockio.write", path=disk, **place(n))
+    slow.hold(8)
+    writes = [client.start_call("blockio.write", path=disk, **place(n)) for n in range(16, 32)]
+    slow.wait_held()
+    uuid = server.dst.show_export("disk")["uuid"]
+    server.kill()
+    done = [n for n in range(32) if n < 16 or writes[n - 16].done()]
+    assert len(done) < 32
+    client.dst.wait_state("disk", "reconnecting", 60)
+    server.boot()
+    # Before anything is sent again.
+    for n in done:
+        assert server.call("blockio.wrong", path=server.disk(0), **place(n)) == []
+    server.dst.load()
+    server.dst.export("disk", WildDisk(server).path, "--uuid", uuid)
+    client.dst.wait_state("disk", "connected", 30, epoch=2)
+    for write in writes:
+        write.result(60)
+    assert lost(client) == 0 and complaints(client) == before
+    assert attempt(client, "flush") == ""
+    for n in range(32):
+        assert client.call("blockio.wrong", path=disk, **place(n)) == []
+    assert client.dst.show("disk")["counters"]["errors"] == 0
 
 
 # Write-through.
