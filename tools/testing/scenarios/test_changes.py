@@ -5,13 +5,15 @@ import json
 
 import pytest
 
-from lab import wire
+from lab import fio, wire
 from lab.dst import PORT, TOOL
 from lab.machine import Machine, Process
 from lab.peer import Client, Refused
 from lab.wire import Opcode, Status
 
 SECTORS = 1 << 16
+DEVICE = "/dev/mapper/elastic"
+SIZE = "/sys/block/dst-disk/size"
 
 
 def watch(client: Machine) -> Process:
@@ -44,26 +46,94 @@ def is_read_only(client: Machine, yes: bool) -> None:
     assert granted == ("read-only" if yes else "read-write")
 
 
+def stretch(server: Machine, sectors: int) -> None:
+    """Give the disk a size; the first time, make it."""
+    table = f"0 {sectors} linear {server.disk(0)} 0"
+    if server.call("files.exists", path=DEVICE):
+        server.run("dmsetup", "suspend", "--nolockfs", "elastic")
+        server.run("dmsetup", "load", "elastic", "--table", table)
+        server.run("dmsetup", "resume", "elastic")
+    else:
+        server.run("dmsetup", "create", "elastic", "--table", table)
+        server.run("dmsetup", "mknodes")
+
+
 def test_growth(server: Machine, client: Machine) -> None:
     """No connection has to be made anew for it."""
-    table = "0 {} linear {} 0"
-    words = "--table", table.format(SECTORS, server.disk(0))
-    server.run("dmsetup", "create", "growing", *words)
-    server.run("dmsetup", "mknodes")
-    server.dst.export("disk", "/dev/mapper/growing")
+    stretch(server, SECTORS)
+    server.dst.export("disk", DEVICE)
     disk = client.dst.attach("disk", server)
     watcher = watch(client)
-    server.sh(
-        "dmsetup suspend --nolockfs growing\n"
-        f"dmsetup load growing --table '{table.format(2 * SECTORS, server.disk(0))}'\n"
-        "dmsetup resume growing"
-    )
-    client.wait("files.content_is", 5, path="/sys/block/dst-disk/size", text=str(2 * SECTORS))
+    stretch(server, 2 * SECTORS)
+    client.wait("files.content_is", 5, path=SIZE, text=str(2 * SECTORS))
     client.wait("uevents.told", device="dst-disk", RESIZE="1")
     assert events(watcher) == ["resized"]
     client.call("blockio.write", path=disk, sector=2 * SECTORS - 8, count=8, seed=1)
     assert client.dst.show("disk")["epoch"] == 1
     watcher.kill()
+
+
+def test_a_disk_that_shrank_is_refused(server: Machine, client: Machine) -> None:
+    """The export comes back with less of a disk that is in use; all waits for the rest of it."""
+    stretch(server, 2 * SECTORS)
+    server.dst.export("disk", DEVICE)
+    uuid = server.dst.show_export("disk")["uuid"]
+    disk = client.dst.attach("disk", server, "--connections", "2")
+    end = {"path": disk, "sector": 2 * SECTORS - 2048, "count": 2048, "seed": 1}
+    client.call("blockio.write", **end)
+    # It writes to both sides of where the disk is going to end.
+    job = fio.start(client, disk, blocks="512-64k", size=32, rate=8, extra=("--offset=30M",))
+    client.wait("stat.written_at_least", 20, device="dst-disk", sectors=2048 + 1024)
+    server.dst.ctl("export", "del", "disk", "--force")
+    stretch(server, SECTORS)
+    server.dst.export("disk", DEVICE, "--uuid", uuid)
+    client.dst.wait_state("disk", "failed")
+    assert client.call("stat.quiet", device="dst-disk", seconds=2)
+    assert job.poll().rc is None
+    shown = client.dst.show("disk")
+    assert shown["state"] == "failed" and shown["connected"] == 0, shown
+    assert shown["error"] == "the export is smaller than it was"
+    assert shown["size"] == 1024 * SECTORS and client.read(SIZE) == str(2 * SECTORS)
+    assert server.dst.show_export("disk")["counters"]["bytes_written"] == 0
+    server.dst.ctl("export", "del", "disk", "--force")
+    stretch(server, 2 * SECTORS)
+    server.dst.export("disk", DEVICE, "--uuid", uuid)
+    client.dst.wait_state("disk", "connected", epoch=2)
+    assert job.wait(120).rc == 0
+    assert client.call("blockio.wrong", **end) == []
+    counters = client.dst.show("disk")["counters"]
+    assert counters["errors"] == 0, counters
+
+
+def test_a_disk_that_shrinks_is_not_believed(server: Machine, client: Machine) -> None:
+    """Its client keeps the size, what is gone is an error, and who comes anew is refused."""
+    stretch(server, 2 * SECTORS)
+    server.dst.export("disk", DEVICE)
+    disk = client.dst.attach("disk", server)
+    client.call("blockio.write", path=disk, sector=0, count=2048, seed=1)
+    client.call("blockio.write", path=disk, sector=2 * SECTORS - 8, count=8, seed=1)
+    text = "disk: the export is smaller than it was"
+    before = client.run("dmesg").out.count(text)
+    stretch(server, SECTORS)
+    client.wait("files.logged", 10, text=text, count=before + 1)
+    assert client.read(SIZE) == str(2 * SECTORS)
+    assert client.dst.show("disk")["state"] == "connected"
+    for operation in "read", "write":
+        beyond = {"path": disk, "operation": operation, "sector": 2 * SECTORS - 8, "count": 8}
+        assert client.call("blockio.attempt", **beyond) == "EIO"
+    assert client.call("blockio.wrong", path=disk, sector=0, count=2048, seed=1) == []
+    client.run("ss", "-tK", f"dport = :{PORT}")
+    client.dst.wait_state("disk", "failed")
+    assert client.dst.show("disk")["error"] == "the export is smaller than it was"
+    writing = client.start_call("blockio.write", path=disk, sector=0, count=2048, seed=2)
+    assert client.call("stat.quiet", device="dst-disk", seconds=2)
+    assert not writing.done()
+    stretch(server, 2 * SECTORS)
+    writing.result(60)
+    client.dst.wait_state("disk", "connected", epoch=2)
+    assert client.call("blockio.wrong", path=disk, sector=0, count=2048, seed=2) == []
+    args = {"path": disk, "sector": 2 * SECTORS - 8, "count": 8}
+    assert client.call("blockio.wrong", **args, seed=1) == []
 
 
 @pytest.mark.parametrize("what", ["the export", "the device"])

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is durable when: restarts of the server, flushes that fail, write-through."""
 
+import re
+
 import pytest
 
 from lab.bed import Bed
+from lab.dst import PORT
 from lab.guest.logwrites import DISCARD, FUA
 from lab.machine import Machine
 from lab.pool import Spec
+from lab.wild import WildDisk
 
 SIZE = 64 << 20
 
@@ -31,6 +35,12 @@ def complaints(client: Machine) -> int:
 def volatile(client: Machine) -> bool:
     """Whether the client's disk has a volatile cache, as far as the client knows."""
     return client.read("/sys/block/dst-disk/queue/write_cache") == "write back"
+
+
+def sent_by(client: Machine) -> list[int]:
+    """How many bytes each connection of the client has sent."""
+    text = client.run("ss", "-tniOH", "state", "established", f"dport = :{PORT}").out
+    return [int(sent) for sent in re.findall(r"bytes_sent:(\d+)", text)]
 
 
 def crash(server: Machine, client: Machine, *options: str) -> None:
@@ -156,6 +166,49 @@ def test_a_removal_that_cannot_flush_is_a_loss(bed: Bed) -> None:
     assert attempt(client, "flush") == ""
 
 
+# Without a cache there is nothing to lose.
+
+
+def test_a_crash_of_a_server_without_a_cache_costs_nothing(bed: Bed) -> None:
+    """Nobody has asked for write-through: the device has no volatile cache by itself."""
+    server, client = bed.pair(disk=SIZE)
+    bed.reusable = False
+    slow = WildDisk(server)
+    server.dst.export("disk", slow.path)
+    assert not server.dst.show_export("disk")["write_through"]
+    disk = client.dst.attach("disk", server)
+    assert not volatile(client)
+    before = complaints(client)
+
+    def place(n: int) -> dict[str, int]:
+        return {"sector": 2048 * n, "count": 2048, "seed": n}
+
+    for n in range(16):
+        client.call("blockio.write", path=disk, **place(n))
+    slow.hold(8)
+    writes = [client.start_call("blockio.write", path=disk, **place(n)) for n in range(16, 32)]
+    slow.wait_held()
+    uuid = server.dst.show_export("disk")["uuid"]
+    server.kill()
+    done = [n for n in range(32) if n < 16 or writes[n - 16].done()]
+    assert len(done) < 32
+    client.dst.wait_state("disk", "reconnecting", 60)
+    server.boot()
+    # Before anything is sent again.
+    for n in done:
+        assert server.call("blockio.wrong", path=server.disk(0), **place(n)) == []
+    server.dst.load()
+    server.dst.export("disk", WildDisk(server).path, "--uuid", uuid)
+    client.dst.wait_state("disk", "connected", 30, epoch=2)
+    for write in writes:
+        write.result(60)
+    assert lost(client) == 0 and complaints(client) == before
+    assert attempt(client, "flush") == ""
+    for n in range(32):
+        assert client.call("blockio.wrong", path=disk, **place(n)) == []
+    assert client.dst.show("disk")["counters"]["errors"] == 0
+
+
 # Write-through.
 
 
@@ -176,7 +229,7 @@ def test_a_crash_of_a_write_through_server_costs_nothing(server: Machine, client
 class Logged:
     """A disk of the server whose log says what is durable."""
 
-    def __init__(self, bed: Bed, *options: str) -> None:
+    def __init__(self, bed: Bed, *options: str, connections: int = 1) -> None:
         self.server, self.client = bed.machines(
             Spec("server", disks=(SIZE, 4 * SIZE)), Spec("client")
         )
@@ -186,7 +239,21 @@ class Logged:
         self.server.run("dmsetup", "create", "logged", stdin=table.encode())
         self.server.run("dmsetup", "mknodes")
         self.server.dst.export("disk", "/dev/mapper/logged", *options)
-        self.disk = self.client.dst.attach("disk", self.server)
+        words = "--connections", str(connections)
+        self.disk = self.client.dst.attach("disk", self.server, *words)
+        self.client.wait("objects.storage_has", 20, name="disk", connected=connections)
+
+    def run_on(self, processor: int, *words: str) -> None:
+        """Run a command on one processor of the client: each prefers another connection."""
+        self.client.run("taskset", "-c", str(processor), *words)
+
+    def write_on(self, processor: int, sector: int, flags: str = "direct") -> None:
+        """Write a page there."""
+        self.run_on(
+            processor,
+            *("dd", "if=/dev/urandom", f"of={self.disk}", "bs=4k", "count=1"),
+            *(f"seek={sector // 8}", f"oflag={flags}", "conv=notrunc", "status=none"),
+        )
 
     def durable(self) -> list[tuple[int, int, int]]:
         """What is durable now, since the last look."""
@@ -237,6 +304,29 @@ def test_without_write_through_a_flush_makes_durable(bed: Bed) -> None:
     assert covered(entries, 0, 8) and covered(entries, 16384, 4096), entries
     logged.client.call("blockio.write", path=logged.disk, sector=64, count=8, seed=1, sync=True)
     assert covered(logged.durable(), 64, 8)
+
+
+@pytest.mark.parametrize("connections", [2, 4])
+def test_a_flush_is_one_of_all_connections(bed: Bed, connections: int) -> None:
+    """It makes durable what was acknowledged over others; FUA does so for its own write."""
+    logged = Logged(bed, connections=connections)
+    logged.durable()
+    # Who writes, and who flushes.
+    for step, (writers, flusher) in enumerate((((0,), 1), ((1,), 0), ((0, 1), 0), ((0, 1), 1))):
+        places = [4096 * step + 32 * n for n in range(16)]
+        for n, sector in enumerate(places):
+            logged.write_on(writers[n % len(writers)], sector)
+        assert not any(length for _, length, _ in logged.durable())
+        logged.run_on(flusher, "sync", logged.disk)
+        entries = logged.durable()
+        assert [sector for sector in places if not covered(entries, sector, 8)] == [], entries
+        for processor in 0, 1:
+            sector = 4096 * step + 2048 + 32 * processor
+            logged.write_on(processor, sector, flags="direct,dsync")
+            entries = [entry for entry in logged.durable() if entry[2] & FUA]
+            assert covered(entries, sector, 8), entries
+    assert sum(1 for sent in sent_by(logged.client) if sent > 8 * 4096) >= 2
+    assert logged.client.dst.show("disk")["epoch"] == 1
 
 
 @pytest.mark.stock

@@ -67,6 +67,7 @@ def test_with_a_file_system(servers: tuple[Machine, Machine, Machine]) -> None:
     [
         ("nobody", "nobody listens"),
         ("another disk", "different disk"),
+        ("smaller disk", "export disk: the export is smaller than it was"),
         ("no export", "no export"),
         ("read-only", "read-only"),
     ],
@@ -87,6 +88,12 @@ def test_what_cannot_be_does_not_hurt(
         second.dst.export("disk", "/dev/dst-mirror", "--uuid", uuid, "--read-only")
     if wrong == "another disk":
         second.dst.export("disk", "/dev/dst-mirror")
+    if wrong == "smaller disk":
+        uuid = first.dst.show_export("disk")["uuid"]
+        table = f"0 {GIB // 512 - 8} linear /dev/dst-mirror 0"
+        second.run("dmsetup", "create", "smaller", "--table", table)
+        second.run("dmsetup", "mknodes")
+        second.dst.export("disk", "/dev/mapper/smaller", "--uuid", uuid)
     if wrong == "no export":
         second.dst.export("else", "/dev/dst-mirror")
     result = client.dst.ctl("migrate", "disk", f"{second.address()}:{port}", check=False)

@@ -4,6 +4,7 @@
 import os
 import re
 import stat
+import subprocess
 
 
 def exists(path: str) -> bool:
@@ -50,3 +51,9 @@ def number_at_least(path: str, least: int) -> bool:
             return int(file.read()) >= least
     except (OSError, ValueError):
         return False
+
+
+def logged(text: str, count: int) -> bool:
+    """Whether the kernel has said something so often."""
+    log = subprocess.run(["dmesg"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    return log.count(text) >= count
