@@ -27,6 +27,10 @@ class WildDisk:
         machine.call("disk.create", device=DEVICE, backing=machine.disk(0), cached=cached)
         self.path = DEVICE
 
+    def fail(self, *kinds: str) -> None:
+        """Have requests of these kinds fail, and no others."""
+        self.machine.call("disk.fail", device=DEVICE, kinds=kinds)
+
     def hold(self, count: int) -> None:
         """Do not complete the next few writes."""
         self.machine.call("disk.hold", device=DEVICE, count=count)

@@ -3,9 +3,12 @@
 
 import pytest
 
+from lab import wire
 from lab.fake import FakeServer
 from lab.machine import Machine
-from lab.wire import Opcode, Status
+from lab.peer import Client
+from lab.wild import WildDisk
+from lab.wire import Geometry, Opcode, Status
 
 SIZE = 64 << 20
 SECTORS = SIZE // 512
@@ -118,19 +121,137 @@ ERRNO = {
     Status.TIMEOUT: "ETIMEDOUT",
     Status.TARGET: "ENODEV",
     Status.PROTECTION: "EILSEQ",
+    Status.GONE: "ENOLINK",
+}
+FAILURES = [status for status in Status if status != Status.OK]
+OPCODES = {
+    "read": Opcode.READ,
+    "write": Opcode.WRITE,
+    "flush": Opcode.FLUSH,
+    "discard": Opcode.DISCARD,
+    "zeroes": Opcode.WRITE_ZEROES,
 }
 
 
-@pytest.mark.parametrize("status", [s for s in Status if s != Status.OK and s < 32])
+def everything(fake: FakeServer) -> None:
+    """Let a disk offer all operations there are."""
+    fake.geometry = Geometry(
+        1 << 16,
+        max_discard_sectors=1 << 12,
+        discard_granularity=4096,
+        max_write_zeroes_sectors=1 << 12,
+        flags=wire.VOLATILE_CACHE | wire.FUA_OFFERED,
+    )
+
+
+@pytest.mark.parametrize("status", FAILURES)
 def test_every_status_becomes_an_errno(client: Machine, status: Status) -> None:
-    """A server of our own answers writes with each status."""
+    """A server of our own answers each operation with each status."""
     fake = FakeServer(client)
-    client.dst.attach("fake", client)
-    fake.on[Opcode.WRITE] = lambda frame: fake.answer(frame, status=status)
-    assert attempt(client, "/dev/dst-fake", "write", 5000) == ERRNO.get(status, "EIO")
-    fake.on.clear()
-    assert attempt(client, "/dev/dst-fake", "write", 5000) == ""
-    fake.on[Opcode.READ] = lambda frame: fake.answer(frame, status=status)
-    assert attempt(client, "/dev/dst-fake", "read", 5000) == ERRNO.get(status, "EIO")
+    everything(fake)
+    disk = client.dst.attach("fake", client)
+    for errors, (operation, opcode) in enumerate(OPCODES.items(), 1):
+        wanted = ERRNO.get(status, "EIO")
+        if status == Status.UNSUPPORTED and operation not in ("read", "write"):
+            # What the kernel makes of it: it writes zeroes itself, and does without the others.
+            wanted = ""
+        fake.on[opcode] = lambda frame: fake.answer(frame, status=status)
+        assert attempt(client, disk, operation, 5000) == wanted, operation
+        fake.on.clear()
+        assert attempt(client, disk, operation, 5000) == "", operation
+        assert client.dst.show("fake")["counters"]["errors"] == errors, operation
+    assert client.dst.show("fake")["epoch"] == 1
     client.dst.ctl("del", "fake")
     fake.stop()
+
+
+# What the server says about a device that has failed with the status that is given; it says of
+# everything else that it is IO.
+TOLD = {
+    Status.MEDIUM: Status.MEDIUM,
+    Status.NO_SPACE: Status.NO_SPACE,
+    Status.READ_ONLY: Status.TARGET,
+    Status.DENIED: Status.TARGET,
+    Status.INVALID: Status.INVALID,
+    Status.UNSUPPORTED: Status.UNSUPPORTED,
+    Status.TIMEOUT: Status.TIMEOUT,
+    Status.TARGET: Status.TARGET,
+    Status.PROTECTION: Status.PROTECTION,
+    Status.GONE: Status.TARGET,
+}
+
+
+def test_every_failure_of_a_device_is_told(server: Machine, subtests: pytest.Subtests) -> None:
+    """The device is a storage itself, whose server fails it as no other device can."""
+    fake = FakeServer(server, port=7771)
+    everything(fake)
+    device = server.dst.attach("fake", server, port=7771)
+    server.dst.export("sick", device, allow=("127.0.0.0/8:rw",))
+    peer = Client(server)
+    geometry = peer.hello("sick").geometry
+    assert geometry.max_discard_sectors and geometry.max_write_zeroes_sectors
+    assert geometry.flags & wire.VOLATILE_CACHE
+    for status in FAILURES:
+        for operation, opcode in OPCODES.items():
+            with subtests.test(f"{operation} {status.name}"):
+                wanted = TOLD.get(status, Status.IO)
+                if (operation, status) == ("zeroes", Status.UNSUPPORTED):
+                    wanted = Status.OK  # the server writes them itself
+                fake.on[opcode] = lambda frame, s=status: fake.answer(frame, status=s)
+                place = () if operation == "flush" else (5000, 8)
+                data = bytes(4096) if operation == "write" else b""
+                answer = peer.ask(peer.request(opcode, *place, payload=data))
+                assert answer.status == wanted and not answer.payload, answer
+                fake.on.clear()
+                assert peer.ask(peer.request(opcode, *place, payload=data)).status == Status.OK
+    assert peer.alive()
+    peer.close()
+    server.dst.ctl("export", "del", "sick", "--force")
+    server.dst.ctl("del", "fake")
+    fake.stop()
+
+
+@pytest.mark.stock
+def test_a_flush_that_fails(server: Machine, client: Machine) -> None:
+    """What was written is not stable then, and the client hears of it."""
+    sick = WildDisk(server, cached=True)
+    server.dst.export("sick", sick.path)
+    disk = client.dst.attach("sick", server)
+    client.call("blockio.write", path=disk, sector=0, count=64, seed=1)
+    assert attempt(client, disk, "flush") == ""
+    sick.fail("flush")
+    client.call("blockio.write", path=disk, sector=0, count=64, seed=2)
+    for _ in range(2):
+        assert attempt(client, disk, "flush") == "EIO"
+    assert client.call("blockio.wrong", path=disk, sector=0, count=64, seed=2) == []
+    assert client.dst.show("sick")["counters"]["errors"] == 2
+    sick.fail()
+    assert attempt(client, disk, "flush") == ""
+    assert server.call("blockio.wrong", path=server.disk(0), sector=0, count=64, seed=2) == []
+    for operation in "zeroes", "write":
+        sick.fail(operation)
+        assert attempt(client, disk, operation) == "EIO", operation
+    sick.fail()
+    assert client.dst.show("sick")["epoch"] == 1
+    client.dst.ctl("del", "sick")
+    server.dst.ctl("export", "del", "sick", "--force")
+    sick.remove()
+
+
+@pytest.mark.stock
+def test_a_device_without_space(server: Machine, client: Machine) -> None:
+    """A thin disk whose storage is used up, until somebody adds to it."""
+    server.sh("mkdir -p /mnt/thin; mount -t tmpfs -o size=4m none /mnt/thin")
+    server.sh("modprobe -q loop || true; truncate -s 64M /mnt/thin/disk")
+    device = server.sh("losetup --find --show /mnt/thin/disk").strip()
+    server.dst.export("thin", device)
+    disk = client.dst.attach("thin", server)
+    client.call("blockio.write", path=disk, sector=0, count=4096, seed=1)
+    assert attempt(client, disk, "write", 8192, 16384) == "ENOSPC"
+    assert client.call("blockio.wrong", path=disk, sector=0, count=4096, seed=1) == []
+    server.sh("mount -o remount,size=32m /mnt/thin")
+    client.call("blockio.write", path=disk, sector=8192, count=16384, seed=2)
+    assert client.call("blockio.wrong", path=disk, sector=8192, count=16384, seed=2) == []
+    client.dst.ctl("del", "thin")
+    server.dst.ctl("export", "del", "thin", "--force")
+    server.sh(f"losetup -d {device}; umount /mnt/thin")

@@ -3,6 +3,7 @@
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -88,11 +89,44 @@ def test_garbage_instead_of_a_welcome(
             assert client.dst.json("list") == []
 
 
-@pytest.mark.parametrize("status", [s for s in Status if s >= 32])
+# How the tool ends when its server refuses, the cause that it names, and the sentence.
+REFUSALS = {
+    Status.READ_ONLY: (7, "read-only", "export 'fake' can only be read by this client"),
+    Status.DENIED: (7, "not-permitted", "127.0.0.1:7770 does not let this client in"),
+    Status.INVALID: (6, "not-dst", "127.0.0.1:7770 is not a DST server"),
+    Status.RESOURCE: (1, "other", "Cannot allocate memory"),
+    Status.VERSION: (
+        7,
+        "version-mismatch",
+        "127.0.0.1:7770 and this machine speak different versions of the protocol",
+    ),
+    Status.FEATURE: (
+        7,
+        "version-mismatch",
+        "127.0.0.1:7770 and this machine speak different versions of the protocol",
+    ),
+    Status.NO_EXPORT: (7, "no-such-export", "127.0.0.1:7770 has no export 'fake'"),
+    Status.IN_USE: (4, "in-use", "another client has export 'fake' for writing"),
+    Status.STALE: (7, "going-away", "export 'fake' is being removed"),
+    Status.IDENTITY: (7, "wrong-identity", "export 'fake' is not the disk that is expected"),
+    Status.GONE: (7, "going-away", "export 'fake' is being removed"),
+}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
 def test_refusals_reach_the_person(fake: FakeServer, client: Machine, status: Status) -> None:
+    """The tool says what it means, and what the server had to say."""
     fake.refusal = status
-    result = client.dst.ctl("add", "fake", "127.0.0.1", "--timeout", "2s", check=False)
-    assert result.rc in ((4, 7) if status == Status.IN_USE else (7,)), result
+    words = "add", "fake", "127.0.0.1", "--timeout", "2s"
+    result = client.dst.ctl("--json", *words, check=False)
+    failure = json.loads(result.err)["error"]
+    rc, cause, sentence = REFUSALS[status]
+    assert (result.rc, failure["exit_code"], failure["cause"]) == (rc, rc, cause), result
+    assert failure["message"].endswith(f": {sentence}"), result
+    assert failure["kernel"] == "export fake: because the test says so", result
+    plain = client.dst.ctl(*words, check=False)
+    assert plain.rc == rc, plain
+    assert sentence in plain.err and "because the test says so" in plain.err, plain
     assert client.dst.json("list") == []
 
 

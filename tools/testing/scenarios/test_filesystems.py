@@ -5,14 +5,18 @@ import pytest
 
 from lab.machine import Machine
 
-# A real tree with links, empty files and odd names: a part of the machine's own.
-TREE = "/usr/lib/python3*"
+# Real trees with links, empty files and odd names: a part of the machine's own.
+PLACE = "/usr/lib"
+TREES = "python3*"
 
 HASHES = (
-    "cd {0} && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum;"
-    "find . -type l -printf '%p %l\\n' | LC_ALL=C sort | sha256sum;"
-    "find . -printf '%y %m %p\\n' | LC_ALL=C sort | sha256sum"
+    f"cd {{0}}; find {TREES} -type f | wc -l;"
+    f"find {TREES} -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum;"
+    f"find {TREES} -type l -printf '%p %l\\n' | LC_ALL=C sort | sha256sum;"
+    f"find {TREES} -printf '%y %m %p\\n' | LC_ALL=C sort | sha256sum"
 )
+# How many files there are, at least.
+MANY = 1000
 
 KINDS = {
     "ext4": ("mkfs.ext4 -q {0}", "fsck.ext4 -fn {0}"),
@@ -28,16 +32,17 @@ def test_made_filled_checked(disk: str, client: Machine, kind: str) -> None:
     if client.flavour.stock:
         client.run("modprobe", kind)
     client.sh(make, timeout=60)
-    client.sh(f"mkdir -p /mnt/disk /mnt/tree; mount {disk} /mnt/disk")
-    client.sh(f"cp -a {TREE} /mnt/disk/; sync -f /mnt/disk", timeout=120)
-    source = client.sh(HASHES.format("$(ls -d " + TREE + " | head -n 1)"), timeout=60)
-    copy = "/mnt/disk/$(basename $(ls -d " + TREE + " | head -n 1))"
-    assert client.sh(HASHES.format(copy), timeout=60) == source
+    client.sh(f"mkdir -p /mnt/disk; mount {disk} /mnt/disk")
+    client.sh(f"cp -a {PLACE}/{TREES} /mnt/disk/; sync -f /mnt/disk", timeout=120)
+    source = client.sh(HASHES.format(PLACE), timeout=60)
+    assert int(source.split()[0]) > MANY, source
+    copy = HASHES.format("/mnt/disk")
+    assert client.sh(copy, timeout=60) == source
     client.sh("umount /mnt/disk; echo 3 > /proc/sys/vm/drop_caches")
     client.sh(check, timeout=60)
     client.sh(f"mount {disk} /mnt/disk")
-    assert client.sh(HASHES.format(copy), timeout=60) == source
-    client.sh(f"rm -r {copy}; umount /mnt/disk", timeout=60)
+    assert client.sh(copy, timeout=60) == source
+    client.sh(f"rm -r /mnt/disk/{TREES}; umount /mnt/disk", timeout=60)
     client.sh(check, timeout=60)
 
 

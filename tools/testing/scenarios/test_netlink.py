@@ -84,37 +84,110 @@ def test_the_whole_life_of_a_storage(server: Machine, client: Machine) -> None:
     assert json.loads(ynl(server, "--dump", "export-get").out) == []
 
 
+# Many operations by one run of the kernel's own client: the error and the sentence of each.
+MANY = """
+import json, sys
+sys.path.insert(0, "/machine/pyynl")
+from lib import NlError, YnlFamily
+family = YnlFamily("/machine/dst.yaml", schema="")
+answers = []
+for kind, operation, attributes in json.load(sys.stdin):
+    try:
+        getattr(family, kind)(operation, attributes)
+        answers.append((0, ""))
+    except NlError as error:
+        answers.append((error.nl_msg.error, (error.nl_msg.extack or {}).get("msg", "")))
+print(json.dumps(answers))
+"""
+ABSENT = "nothing"
+LONG = "x" * 65
+RULE = {"family": socket.AF_INET, "address": "10.0.0.0", "prefix-len": 8, "access": "read-only"}
+# What is wrong with messages of each operation that takes arguments.
+REFUSED: dict[str, list[dict[str, Any]]] = {
+    "storage-add": [
+        {},
+        {"name": "x"},
+        {"name": LONG, "address": [address("127.0.0.1")]},
+        {"name": "a/b", "address": [address("127.0.0.1")]},
+        {"name": "x", "address": ["ffff"]},
+        {"name": "x", "address": [address("127.0.0.1", 9)]},
+        {"name": "x", "address": [address("127.0.0.1")], "digest": "rot13"},
+    ],
+    "storage-del": [{}, {"name": ABSENT}, {"name": LONG}],
+    "storage-set": [{}, {"name": ABSENT, "connections": 1}, {"name": ABSENT, "connections": 0}],
+    "storage-get": [{}, {"name": ABSENT}],
+    "storage-suspend": [{}, {"name": ABSENT}],
+    "storage-resume": [{}, {"name": ABSENT}],
+    "storage-migrate": [{}, {"name": ABSENT}, {"name": ABSENT, "address": [address("127.0.0.1")]}],
+    "storage-stats-get": [{}, {"name": ABSENT}],
+    "export-add": [
+        {},
+        {"name": "x", "device": "/dev/nonsense", "uuid": "11" * 16},
+        {"name": "x", "device": "/dev/nonsense", "listen": [address("0.0.0.0")]},
+        {
+            "name": "x",
+            "device": "/dev/nonsense",
+            "listen": [address("0.0.0.0")],
+            "uuid": "11" * 16,
+        },
+        {"name": "x", "device": "/dev/null", "listen": [address("0.0.0.0")], "uuid": "11" * 16},
+    ],
+    "export-del": [{}, {"name": ABSENT}, {"name": LONG}],
+    "export-set": [{}, {"name": ABSENT}, {"name": "disk", "window": 1}],
+    "export-get": [{}, {"name": ABSENT}],
+    "export-allow": [{}, {"name": ABSENT, "allow": [RULE]}, {"name": "disk"}],
+    "export-disallow": [
+        {},
+        {"name": ABSENT, "allow": [RULE]},
+        {"name": "disk"},
+        {"name": "disk", "allow": [RULE]},
+    ],
+    "export-stats-get": [{}, {"name": ABSENT}],
+    "session-get": [{"export": ABSENT}],
+    "pool-set": [{}, {"threads": 0}, {"threads": 1 << 30}],
+    "server-set": [{"key-fd": 12345}, {"limits": {"source-sessions": 0}}],
+}
+
+
+def specified(machine: Machine) -> dict[str, str]:
+    """Operations that take arguments, and whether they are done or dumped."""
+    code = "import json, yaml; print(json.dumps(yaml.safe_load(open('/machine/dst.yaml'))))"
+    operations = json.loads(machine.run("python3", "-c", code).out)["operations"]["list"]
+    return {
+        operation["name"]: kind
+        for operation in operations
+        for kind in ("dump", "do")
+        if operation.get(kind, {}).get("request", {}).get("attributes")
+    }
+
+
+def configured(machine: Machine) -> list[Any]:
+    """All that can be changed."""
+    return [
+        machine.dst.json("list"),
+        machine.dst.json("export", "list"),
+        machine.dst.show_export("disk"),
+        machine.dst.json("pool", "show")["threads"],
+        machine.dst.json("server", "show")["limits"],
+    ]
+
+
 def test_refusals_carry_a_sentence(server: Machine) -> None:
+    """Each operation that there is says what is wrong, and does nothing."""
     export(server)
-    device = server.call("blockio.memory_disk", size=1 << 20, name="x")
-    for result in (
-        ynl(server, "--do", "export-del", check=False, name="nothing"),
-        ynl(server, "--do", "storage-del", check=False, name="nothing"),
-        ynl(server, "--do", "pool-set", check=False, threads=1 << 30),
-        ynl(
-            server,
-            "--do",
-            "storage-add",
-            check=False,
-            name="x" * 40,
-            address=[address("127.0.0.1")],
-        ),
-        ynl(server, "--do", "storage-add", check=False, name="x"),
-        ynl(
-            server,
-            "--do",
-            "export-add",
-            check=False,
-            name="disk",
-            device=device,
-            listen=[address("0.0.0.0")],
-            uuid=uuid.uuid4().hex,
-        ),
-    ):
-        assert result.rc != 0
-        text = result.out + result.err
-        # The kernel's own checks of the policy begin with a small letter.
-        assert re.search(r"Netlink error: \w.{10,}:", text), result
+    kinds = specified(server)
+    assert kinds.keys() == REFUSED.keys()
+    asked = [(kinds[name], name, wrong) for name, many in REFUSED.items() for wrong in many]
+    before = configured(server)
+    out = server.run("python3", "-c", MANY, stdin=json.dumps(asked).encode()).out
+    for (_, name, wrong), (error, text) in zip(asked, json.loads(out), strict=True):
+        assert error, (name, wrong)
+        # The kernel's own checks of the policy begin with a small letter, others with a path.
+        assert re.fullmatch(r"[\w/].{9,}", text), (name, wrong, error, text)
+        # What there is not is named.
+        if wrong.get("name", wrong.get("export")) == ABSENT and len(wrong) == 1:
+            assert ABSENT in text, (name, wrong, error, text)
+    assert configured(server) == before
 
 
 def test_what_was_done_and_how_long_it_took(disk: str, server: Machine, client: Machine) -> None:

@@ -39,9 +39,20 @@ def test_md_mirror_of_two_storages(server: Machine, client: Machine) -> None:
         two,
     )
     fio.verify(client, "/dev/md0", size=32)
-    client.call("blockio.write", path="/dev/md0", sector=0, count=2048, seed=4)
+    size = client.call("blockio.size", path="/dev/md0") // 512
+    whole = {"path": "/dev/md0", "sector": 0, "count": size}
+    client.call("blockio.write", **whole, seed=4)
+    # Each leg has all of it, when there is nobody else to ask.
+    client.sh(f"mdadm /dev/md0 --fail {one}; mdadm /dev/md0 --remove {one}")
+    assert client.call("blockio.wrong", **whole, seed=4) == []
+    client.call("blockio.write", path="/dev/md0", sector=0, count=2048, seed=5)
+    client.sh(f"mdadm --zero-superblock {one}; mdadm /dev/md0 --add {one}")
+    client.run("mdadm", "--wait", "/dev/md0", check=False, timeout=60)
     client.sh(f"mdadm /dev/md0 --fail {two}; mdadm /dev/md0 --remove {two}")
-    assert client.call("blockio.wrong", path="/dev/md0", sector=0, count=2048, seed=4) == []
+    assert client.read("/sys/block/md0/md/degraded") == "1"
+    assert client.call("blockio.wrong", path="/dev/md0", sector=0, count=2048, seed=5) == []
+    rest = {"path": "/dev/md0", "sector": 2048, "count": size - 2048}
+    assert client.call("blockio.wrong", **rest, seed=4) == []
     client.run("mdadm", "--stop", "/dev/md0")
 
 

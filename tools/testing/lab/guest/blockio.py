@@ -185,15 +185,15 @@ def read_only(path: str) -> bool:
     return struct.unpack("i", data)[0] != 0
 
 
-def memory_disk(size: int, name: str) -> str:
-    """A loop device on memory: quick, and gone with the machine."""
+def memory_disk(size: int, name: str, block: int = SECTOR) -> str:
+    """A loop device on memory, with blocks of some size: quick, and gone with the machine."""
     # Where it is not part of the kernel.
     subprocess.run(["modprobe", "--quiet", "loop"], check=False)
     path = f"/run/disk.{name}"
     with open(path, "wb") as file:
         file.truncate(size)
     return subprocess.run(
-        ["losetup", "--find", "--show", "--direct-io=off", path],
+        ["losetup", "--find", "--show", "--direct-io=off", f"--sector-size={block}", path],
         check=True,
         stdout=subprocess.PIPE,
         text=True,

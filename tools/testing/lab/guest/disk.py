@@ -7,6 +7,7 @@ makes a block device of it; this is the program at the other end of the socket.
 """
 
 import contextlib
+import errno
 import fcntl
 import heapq
 import itertools
@@ -25,6 +26,7 @@ _SET_SOCK, _SET_BLKSIZE, _DO_IT, _CLEAR_SOCK = 0xAB00, 0xAB01, 0xAB03, 0xAB04
 _SET_SIZE_BLOCKS, _SET_TIMEOUT, _SET_FLAGS = 0xAB07, 0xAB09, 0xAB0A
 _HAS_FLAGS, _SEND_FLUSH, _SEND_FUA, _SEND_ZEROES = 1, 4, 8, 64
 _READ, _WRITE, _DISCONNECT, _FLUSH, _ZEROES = 0, 1, 2, 3, 6
+_KINDS = {"read": _READ, "write": _WRITE, "flush": _FLUSH, "zeroes": _ZEROES}
 _FUA = 1
 _REQUEST = struct.Struct(">IHHQQI")
 _REPLY = struct.Struct(">II8s")
@@ -46,6 +48,8 @@ class Disk:
         self.slowness = 0.0
         self.holds = 0
         self.held: list[tuple] = []
+        # Kinds of requests that fail, without being done.
+        self.failing: set[int] = set()
         self.due: list[tuple[float, int, tuple]] = []
         self.order = itertools.count()
         self.changed = threading.Condition()
@@ -109,8 +113,9 @@ class Disk:
                         break
                     self.changed.wait(wait)
                 request = heapq.heappop(self.due)[2]
-            answer = self._do(*request)
-            head = _REPLY.pack(_REPLY_MAGIC, 0, struct.pack(">Q", request[2]))
+            error = errno.EIO if request[0] in self.failing else 0
+            answer = b"" if error else self._do(*request)
+            head = _REPLY.pack(_REPLY_MAGIC, error, struct.pack(">Q", request[2]))
             self.ours.sendall(head + answer)
 
     def _do(
@@ -172,6 +177,11 @@ def create(device: str, backing: str, cached: bool, seed: int = 0) -> None:
 def slow(device: str, seconds: float) -> None:
     """Let every write take up to so long, in any order."""
     _disks[device].slowness = seconds
+
+
+def fail(device: str, kinds: list[str]) -> None:
+    """From now on requests of these kinds fail, and no others."""
+    _disks[device].failing = {_KINDS[kind] for kind in kinds}
 
 
 def hold(device: str, count: int) -> None:
