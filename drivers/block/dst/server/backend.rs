@@ -4,8 +4,9 @@
 //!
 //! The threads of the pool serve everybody, so none of them may wait for a device: they ask it to
 //! refuse what it cannot take at once. That, and all requests for devices that cannot be asked so,
-//! goes to a thread of the export's own, the submitter: it may wait as long as the device likes. It
-//! also writes zeroes to devices that do not know how to.
+//! goes to a thread of the export's own, the submitter: it may wait as long as the device likes. So
+//! do all discards: writeback throttling makes who submits them wait, whatever was asked for. The
+//! submitter also writes zeroes to devices that do not know how to.
 
 use kernel::{
     block::SECTOR_SHIFT,
@@ -120,7 +121,7 @@ impl Backend {
 
     /// Submits a request. Process context; does not wait for the device.
     pub(super) fn submit(&self, io: IoBox) {
-        if !self.device().can_fail_fast() {
+        if io.command == Command::Discard || !self.device().can_fail_fast() {
             return self.backlog.push(io);
         }
         if let Err(io) = submit(&self.set, io, Wait::Never) {

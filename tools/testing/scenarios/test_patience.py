@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Who submits to a disk may have to wait: the threads that serve everybody never do."""
+
+import time
+
+import pytest
+
+from lab.machine import Machine
+from lab.peer import Client
+from lab.wild import ThrottledDisk
+from lab.wire import Frame, Opcode, Status
+
+# Seconds that a write to a slow disk takes; others are answered in half of that.
+DELAY = 8
+
+
+class Others:
+    """The other export of a server, and those who give it commands."""
+
+    def __init__(self, server: Machine) -> None:
+        # If one thread waits for a disk, all of them do.
+        server.dst.ctl("pool", "set", "1")
+        self.server = server
+        self.device = server.call("blockio.memory_disk", size=8 << 20, name="well")
+        # It says nothing between the tests of others.
+        server.dst.export("well", self.device, "--keepalive", "5m", allow=("127.0.0.0/8:rw",))
+        self.client = Client(server)
+        self.client.hello("well")
+
+    def go_on(self) -> None:
+        """They are served as if nothing were."""
+        begin = time.monotonic()
+        self.client.write(80, b"w" * 4096)
+        assert self.client.read(80, 8) == b"w" * 4096
+        late = Client(self.server)
+        late.hello("well", write=False)
+        late.close()
+        self.server.dst.ctl("export", "list")
+        self.server.dst.ctl("export", "set", "well", "--window", "1024")
+        spent = time.monotonic() - begin
+        assert spent < DELAY / 2 * self.server.flavour.slowness, f"{spent:.1f} s"
+
+
+def ask(client: Client, frames: list[Frame]) -> None:
+    """Send several requests at once."""
+    client.send(b"".join(frame.encode() for frame in frames))
+
+
+@pytest.mark.parametrize(("opcode", "count"), [(Opcode.WRITE, 32), (Opcode.DISCARD, 8)])
+def test_throttled_requests_delay_nobody_else(server: Machine, opcode: Opcode, count: int) -> None:
+    """Throttling has whoever writes or discards wait, whatever he has asked for."""
+    others = Others(server)
+    slow = ThrottledDisk(server, DELAY)
+    server.dst.export("slow", slow.path, "--keepalive", "5m", allow=("127.0.0.0/8:rw",))
+    client = Client(server, timeout=6 * DELAY)
+    client.hello("slow")
+    data = b"s" * 4096 if opcode == Opcode.WRITE else b""
+    client.send(client.request(Opcode.READ, 0, 8))
+    server.wait("objects.export_busy", name="slow")
+    ask(client, [client.request(opcode, 64 * n, 8, payload=data) for n in range(count)])
+    time.sleep(1)
+    others.go_on()
+    assert {client.answer().status for _ in range(1 + count)} == {Status.OK}
+    client.close()
+    server.dst.ctl("export", "del", "slow", "--force")
+    slow.remove()
