@@ -84,6 +84,10 @@ class WildDisk:
         """Do not complete the next few writes."""
         self.machine.call("disk.hold", device=DEVICE, count=count)
 
+    def deafen(self, deaf: bool = True) -> None:
+        """Take no more requests, so that whoever hands them over waits; or take them again."""
+        self.machine.call("disk.deafen", device=DEVICE, deaf=deaf)
+
     def wait_held(self) -> None:
         """Wait until it holds some."""
         self.machine.wait("disk.holding", device=DEVICE)

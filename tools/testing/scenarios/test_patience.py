@@ -7,7 +7,7 @@ import pytest
 
 from lab.machine import Machine
 from lab.peer import Client
-from lab.wild import ThrottledDisk
+from lab.wild import ThrottledDisk, WildDisk
 from lab.wire import Frame, Opcode, Status
 
 # Seconds that a write to a slow disk takes; others are answered in half of that.
@@ -64,3 +64,23 @@ def test_throttled_requests_delay_nobody_else(server: Machine, opcode: Opcode, c
     client.close()
     server.dst.ctl("export", "del", "slow", "--force")
     slow.remove()
+
+
+def test_drivers_that_sleep_delay_nobody_else(server: Machine) -> None:
+    """Some drivers sleep in whoever submits, and say nevertheless that they need not."""
+    others = Others(server)
+    sleepy = WildDisk(server)
+    server.dst.export("sleepy", sleepy.path, "--keepalive", "5m", allow=("127.0.0.0/8:rw",))
+    client = Client(server, timeout=6 * DELAY)
+    client.hello("sleepy")
+    sleepy.deafen()
+    # Far more than the socket takes that the disk does not read from.
+    data = b"s" * (256 << 10)
+    ask(client, [client.request(Opcode.WRITE, 1024 * n, 512, payload=data) for n in range(12)])
+    server.wait("objects.export_busy", name="sleepy")
+    others.go_on()
+    sleepy.deafen(False)
+    assert {client.answer().status for _ in range(12)} == {Status.OK}
+    client.close()
+    server.dst.ctl("export", "del", "sleepy", "--force")
+    sleepy.remove()
