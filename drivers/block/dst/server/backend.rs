@@ -53,6 +53,9 @@ pub(super) struct Backend {
     backlog: Arc<Backlog>,
     set: Arc<Set>,
     writable: bool,
+    /// Whether clients are told that there is no volatile cache, and nothing is done before it is
+    /// durable.
+    write_through: bool,
     /// What the device could do when it was opened.
     limits: Limits,
 }
@@ -70,7 +73,7 @@ impl Backend {
         let limits = device.limits();
         let number = device.number();
         let set = Arc::pin_init(Set::new(device), GFP_KERNEL)?;
-        let backlog = Backlog::new(write_through, number)?;
+        let backlog = Backlog::new(number)?;
         let submitter = {
             let set = set.clone();
             let backlog = backlog.clone();
@@ -86,6 +89,7 @@ impl Backend {
             backlog,
             set,
             writable,
+            write_through,
             limits,
         })
     }
@@ -103,7 +107,7 @@ impl Backend {
 
         Limits {
             sectors: now.sectors,
-            write_cache: now.write_cache && !self.backlog.is_write_through(),
+            write_cache: now.write_cache && !self.write_through,
             read_only: now.read_only,
             ..self.limits
         }
@@ -141,7 +145,6 @@ fn submit(set: &Set, io: IoBox, wait: Wait) -> Result<(), IoBox> {
 /// Requests for the submitter.
 #[pin_data]
 pub(super) struct Backlog {
-    write_through: bool,
     /// Major and minor number of the device.
     number: (u32, u32),
     #[pin]
@@ -155,12 +158,10 @@ struct Waiting {
 }
 
 impl Backlog {
-    /// Returns an empty one for the device of this `number`, for requests that have to be durable
-    /// when they are done if `write_through`.
-    fn new(write_through: bool, number: (u32, u32)) -> Result<Arc<Self>> {
+    /// Returns an empty one for the device of this `number`.
+    fn new(number: (u32, u32)) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                write_through,
                 number,
                 waiting <- new_spinlock_irq!(
                     Waiting {
@@ -172,11 +173,6 @@ impl Backlog {
             }),
             GFP_KERNEL,
         )
-    }
-
-    /// Returns whether all that is written has to be durable when it is done.
-    pub(super) fn is_write_through(&self) -> bool {
-        self.write_through
     }
 
     /// Returns the major and the minor number of the device.

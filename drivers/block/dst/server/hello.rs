@@ -24,7 +24,10 @@ use crate::{
             FenceState,
             Writer, //
         },
-        geometry::Geometry,
+        geometry::{
+            DiskFlags,
+            Geometry, //
+        },
         handshake::HandshakeError,
         hello::{
             Hello,
@@ -155,6 +158,8 @@ pub(super) struct Admission {
     pub(super) stamp: Stamp,
     /// What the client may do.
     pub(super) rights: Rights,
+    /// Whether all that it writes has to be durable when it is done, see [`Session::is_durable`].
+    pub(super) durable: bool,
     /// What was agreed on.
     agreement: Agreement,
     /// Pages that the connection may have in flight.
@@ -210,7 +215,8 @@ impl Admission {
             Decision::Fence(scope) => Some(Fence::new(hello.stamp, scope)),
             Decision::Refuse(status) => return Err(status.into()),
         };
-        let largest = inner.geometry().unwrap_or_default().max_cost();
+        let geometry = inner.geometry().unwrap_or_default();
+        let largest = geometry.max_cost();
         let connections = u32::from(hello.connections.clamp(1, MAX_CONNECTIONS));
         let window = (inner.window / connections).max(largest);
         let visit = link.visit();
@@ -219,16 +225,18 @@ impl Admission {
             inner.sessions.supersede(hello);
         })?;
         let total = inner.window;
-        let counters = inner.sessions.join(hello, link, credentials, || {
+        let durable = !geometry.has_volatile_cache();
+        let session = inner.sessions.join(hello, link, credentials, || {
             let share = visit.take(Stock::Sessions, 1)?;
 
-            Ok(Session::new(hello, client, total, share, now)?)
+            Ok(Session::new(hello, client, durable, total, share, now)?)
         })?;
 
         Ok(Self {
             export: export.clone(),
             backend,
-            counters,
+            counters: session.counters().clone(),
+            durable: session.is_durable(),
             session: hello.session,
             number: hello.connection,
             stamp: hello.stamp,
@@ -272,11 +280,18 @@ impl Admission {
         }
     }
 
-    /// Returns what the client is told about the device now.
+    /// Returns what the client is told about the device now. What it was told about the cache when
+    /// its session began is the truth for as long as that lasts.
     pub(super) fn geometry(&self) -> Geometry {
-        let geometry = self.export.inner.lock().geometry();
+        let geometry = self.export.inner.lock().geometry().unwrap_or_default();
 
-        geometry.unwrap_or_default()
+        Geometry {
+            flags: geometry
+                .flags
+                .without(DiskFlags::VOLATILE_CACHE)
+                .with_if(DiskFlags::VOLATILE_CACHE, !self.durable),
+            ..geometry
+        }
     }
 
     /// Returns what follows the data of requests and replies, if anything.

@@ -168,7 +168,7 @@ impl Serving {
 
         match &checked {
             Ok(request) => {
-                io.accept(header.handle, request);
+                io.accept(header.handle, request, self.admission.durable);
                 if !self.memory.fill(&mut io.pages, pages(request)) {
                     self.memory.put(&mut io.pages);
                     self.stock.push(io);

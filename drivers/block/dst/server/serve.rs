@@ -166,6 +166,7 @@ impl Serving {
             return;
         }
 
+        // It says about the cache what the client was told before: see [`Admission::durable`].
         let geometry = self.admission.geometry();
         let header = Header::request(Opcode::Event, Handle::NONE, self.stamp());
         let payload = geometry.encode();

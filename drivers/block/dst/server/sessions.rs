@@ -69,6 +69,9 @@ pub(super) struct Session {
     credentials: Option<Credentials>,
     /// Whether it may write.
     write: bool,
+    /// Whether its client was told that there is no volatile cache. It does not flush then, whatever
+    /// becomes of the device, so all that it writes has to be durable when it is done.
+    durable: bool,
     /// The highest epoch it has had.
     epoch: Epoch,
     /// The highest generation of each connection in that epoch.
@@ -88,10 +91,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Returns a session without members that begins with `hello` at the time `now`.
+    /// Returns a session without members that begins with `hello` at the time `now`; `durable` if
+    /// the client is told that there is no volatile cache.
     pub(super) fn new(
         hello: &Hello<'_>,
         client: CString,
+        durable: bool,
         window: u32,
         share: Share,
         now: u64,
@@ -100,6 +105,7 @@ impl Session {
             id: hello.session,
             credentials: None,
             write: hello.write,
+            durable,
             epoch: Epoch::default(),
             generations: [Generation::default(); MAX_CONNECTIONS as usize],
             client,
@@ -136,8 +142,16 @@ impl Session {
         }
     }
 
-    /// Makes the connection `number` a member, records its stamp and cuts what is older.
-    fn join(&mut self, link: &Arc<Link>, number: u16, stamp: Stamp) -> Result<(), Denial> {
+    /// Makes the connection that said `hello`, whose client has proved `credentials`, a member,
+    /// records its stamp and cuts what is older.
+    fn join(
+        &mut self,
+        link: &Arc<Link>,
+        hello: &Hello<'_>,
+        credentials: Option<&Credentials>,
+    ) -> Result<(), Denial> {
+        let (number, stamp) = (hello.connection, hello.stamp);
+
         if self.members.len() >= MAX_MEMBERS {
             return Err(Denial::new(
                 Status::Resource,
@@ -161,6 +175,7 @@ impl Session {
         if let Some(generation) = self.generations.get_mut(usize::from(number)) {
             *generation = stamp.generation;
         }
+        self.credentials = credentials.cloned();
         self.cut_older(number, stamp);
         Ok(())
     }
@@ -175,6 +190,16 @@ impl Session {
                 member.link.cut(Cut::Superseded);
             }
         }
+    }
+
+    /// Returns its counters.
+    pub(super) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Returns whether all that it writes has to be durable when it is done.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable
     }
 
     /// Returns what its client has proved, if anything.
@@ -320,8 +345,7 @@ impl Sessions {
     }
 
     /// Makes the connection that said `hello`, whose client has proved `credentials`, a member of its
-    /// session, which is `new` if it is not known yet, and cuts what is older. Returns the counters
-    /// of the session.
+    /// session, which is `new` if it is not known yet, and cuts what is older. Returns the session.
     ///
     /// # Errors
     ///
@@ -333,32 +357,32 @@ impl Sessions {
         link: &Arc<Link>,
         credentials: Option<&Credentials>,
         new: impl FnOnce() -> Result<Session, Denial>,
-    ) -> Result<Arc<Counters>, Denial> {
-        if let Some(session) = self
-            .0
-            .iter_mut()
-            .find(|session| session.id == hello.session)
-        {
-            session.join(link, hello.connection, hello.stamp)?;
-            session.credentials = credentials.cloned();
-            return Ok(session.counters.clone());
-        }
-        if self.0.len() >= MAX_SESSIONS {
-            return Err(Denial::new(
-                Status::Resource,
-                "too many sessions of this export",
-            ));
-        }
+    ) -> Result<&Session, Denial> {
+        let known = self.0.iter().position(|it| it.id == hello.session);
+        let index = match known.and_then(|index| Some((index, self.0.get_mut(index)?))) {
+            Some((index, session)) => {
+                session.join(link, hello, credentials)?;
+                index
+            }
+            None => {
+                if self.0.len() >= MAX_SESSIONS {
+                    return Err(Denial::new(
+                        Status::Resource,
+                        "too many sessions of this export",
+                    ));
+                }
 
-        let mut session = new()?;
-        let counters = session.counters.clone();
+                let mut session = new()?;
 
-        session.join(link, hello.connection, hello.stamp)?;
-        session.credentials = credentials.cloned();
-        self.0
-            .push(session, GFP_KERNEL)
-            .map_err(|_| Status::Resource)?;
-        Ok(counters)
+                session.join(link, hello, credentials)?;
+                self.0
+                    .push(session, GFP_KERNEL)
+                    .map_err(|_| Status::Resource)?;
+                self.0.len() - 1
+            }
+        };
+
+        Ok(self.0.get(index).ok_or(Status::Resource)?)
     }
 
     /// Cuts what the client that said `hello` has given up by coming back, though it does not get in.
