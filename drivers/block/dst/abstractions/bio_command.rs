@@ -28,6 +28,14 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Returns whether the contents of the device are others afterwards.
+    pub(crate) fn modifies(self) -> bool {
+        match self {
+            Self::Write { .. } | Self::Discard | Self::WriteZeroes { .. } => true,
+            Self::Read | Self::Flush => false,
+        }
+    }
+
     /// Returns whether data is moved from or to the pages.
     pub(super) fn has_data(self) -> bool {
         match self {

@@ -128,6 +128,7 @@ impl Io {
         self.command = command(request, durable);
         self.cost = request.cost();
         self.status = Status::Ok;
+        self.took = None;
         self.emulated = false;
         self.patient = false;
         self.flush = match request {

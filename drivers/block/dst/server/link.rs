@@ -30,6 +30,7 @@ use crate::{
 };
 
 use super::{
+    connection::End,
     io::Mailbox,
     listener::Listener,
     walls::Visit, //
@@ -179,6 +180,18 @@ impl Link {
     /// Returns why it has to end, if it has to.
     pub(super) fn is_cut(&self) -> Option<Cut> {
         Cut::from_number(self.cut.load(Acquire))
+    }
+
+    /// Ends who works for the connection if it has to end.
+    ///
+    /// # Errors
+    ///
+    /// Why it has to.
+    pub(super) fn check_cut(&self) -> Result<(), End> {
+        match self.is_cut() {
+            Some(cut) => Err(End::Cut(cut)),
+            None => Ok(()),
+        }
     }
 
     /// Notes where it stands. Process context.

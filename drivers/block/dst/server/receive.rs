@@ -72,6 +72,8 @@ impl Serving {
         let mut frames = 0;
 
         while frames < FRAME_BUDGET && bytes < BYTE_BUDGET {
+            connection.link.check_cut()?;
+
             let received = match core::mem::replace(&mut self.receiving, Receiving::Header) {
                 Receiving::Header => {
                     frames += 1;
@@ -189,7 +191,7 @@ impl Serving {
 
         match checked {
             Ok(Request::Write { .. }) => self.receiving = Receiving::Data(io, 0),
-            Ok(_) => self.submit(connection, io),
+            Ok(_) => self.submit(connection, io)?,
             Err(_) => match channel.inbox.waste(header.payload as usize) {
                 0 => self.finish(connection, io),
                 waste => self.receiving = Receiving::Skip(io, waste),
@@ -218,7 +220,7 @@ impl Serving {
 
         match arrived {
             Some(Arrived::All(len)) => {
-                self.submit(connection, io);
+                self.submit(connection, io)?;
                 Ok(Some(len))
             }
             Some(Arrived::Part(len)) => {
@@ -250,11 +252,19 @@ impl Serving {
         Ok(result)
     }
 
-    /// Has a request carried out.
-    fn submit(&mut self, connection: &Connection, mut io: IoBox) {
+    /// Has a request carried out, all of which is there by now. That may have taken a while: it is
+    /// looked again whether the client may still ask for it.
+    fn submit(&mut self, connection: &Connection, mut io: IoBox) -> Result<(), End> {
+        connection.link.check_cut()?;
+        if io.command.modifies() && self.export().is_read_only() {
+            io.status = Status::ReadOnly;
+            self.finish(connection, io);
+            return Ok(());
+        }
         connection.link.begin();
         io.begin();
         self.admission.backend.submit(io);
+        Ok(())
     }
 
     /// Notes that a request is done without having been carried out.
