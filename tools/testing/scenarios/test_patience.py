@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from lab import wire
 from lab.machine import Machine
 from lab.peer import Client
 from lab.wild import ThrottledDisk, WildDisk
@@ -84,3 +85,30 @@ def test_drivers_that_sleep_delay_nobody_else(server: Machine) -> None:
     client.close()
     server.dst.ctl("export", "del", "sleepy", "--force")
     sleepy.remove()
+
+
+def test_slow_is_not_dead(server: Machine) -> None:
+    """Who only takes what he has asked for, slowly, is alive; who takes nothing is not."""
+    keepalive = 2 * server.flavour.slowness
+    server.dst.export(
+        "disk", server.disk(0), "--keepalive", f"{keepalive:.0f}s", allow=("127.0.0.0/8:rw",)
+    )
+    client = Client(server)
+    client.hello("disk")
+    # More than all sockets take.
+    count, length = 32, 256 << 10
+    client.send(b"".join(client.request(Opcode.READ, 0, 512).encode() for _ in range(count)))
+    left = count * (wire.HEADER_SIZE + length)
+    begin = time.monotonic()
+    while time.monotonic() - begin < 4 * keepalive:
+        left -= len(client.sock.receive(64 << 10))
+        time.sleep(0.2)
+    assert left > 4 << 20, "most of it is not even sent yet"
+    while left:
+        data = client.sock.receive(min(left, 1 << 20))
+        assert data, "hung up on"
+        left -= len(data)
+    assert client.alive()
+    client.send(b"".join(client.request(Opcode.READ, 0, 512).encode() for _ in range(count)))
+    server.wait("objects.no_connections", 20, name="disk")
+    client.close()

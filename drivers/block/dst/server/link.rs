@@ -124,6 +124,8 @@ pub(super) struct Link {
     keepalive: Atomic<u32>,
     /// Whether it waits for memory.
     starved: Atomic<bool>,
+    /// Whether replies wait because the network takes no more.
+    blocked: Atomic<bool>,
 }
 
 impl Link {
@@ -146,6 +148,7 @@ impl Link {
             heard: Atomic::new(now),
             keepalive: Atomic::new(HELLO_TIMEOUT_MS),
             starved: Atomic::new(false),
+            blocked: Atomic::new(false),
         };
 
         Ok(Arc::new(link, GFP_KERNEL)?)
@@ -237,6 +240,11 @@ impl Link {
         self.starved.store(starved, Relaxed);
     }
 
+    /// Notes whether replies wait because the network takes no more.
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Relaxed);
+    }
+
     /// Does what has to be done every now and then, at the time `now`. Process context.
     pub(super) fn tick(&self, now: u64) {
         if self.is_at(Stage::Closing) {
@@ -253,10 +261,14 @@ impl Link {
             last_tx: now,
             ping_pending: false,
         };
-        let rule = Keepalive::server(self.keepalive.load(Relaxed));
+        let keepalive = self.keepalive.load(Relaxed);
 
-        if rule.check(now, silence) == Action::Dead {
-            self.cut(Cut::Silent);
+        if Keepalive::server(keepalive).check(now, silence) == Action::Dead {
+            return self.cut(Cut::Silent);
+        }
+        // The socket tells that it has room when there is much. That there is any is a sign of life.
+        if self.blocked.load(Relaxed) && now >= silence.last_rx + u64::from(keepalive / 3) {
+            self.mailbox.wake();
         }
     }
 }
