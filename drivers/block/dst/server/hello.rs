@@ -55,11 +55,11 @@ use crate::{
 use super::{
     backend::Backend,
     counters::Counters,
-    door::Credentials,
     export::{
         Export,
         Inner, //
     },
+    handshake::Proof,
     link::Link,
     sessions::Session,
     walls::Share, //
@@ -174,8 +174,8 @@ pub(super) struct Admission {
 
 impl Admission {
     /// Lets the client in that said `hello` on the connection `link` and asked for `export`, or
-    /// does not. `credentials` are what the client has proved in the handshake of a sealed
-    /// connection; on others there are none.
+    /// does not. `proof` is what the client has shown in the handshake of a sealed connection, which
+    /// is over: a frame was opened. On others there is none.
     ///
     /// # Errors
     ///
@@ -184,10 +184,11 @@ impl Admission {
         export: &Arc<Export>,
         hello: &Hello<'_>,
         link: &Arc<Link>,
-        credentials: Option<&Credentials>,
+        proof: Option<&Proof>,
         now: u64,
     ) -> Result<Self, Denial> {
         let client = client_name(hello.client.unwrap_or_default()).map_err(|_| Status::Resource)?;
+        let credentials = proof.map(|proof| &proof.credentials);
         let mut guard = export.inner.lock();
         let inner = &mut *guard;
 
@@ -226,7 +227,7 @@ impl Admission {
         })?;
         let total = inner.window;
         let durable = !geometry.has_volatile_cache();
-        let session = inner.sessions.join(hello, link, credentials, || {
+        let session = inner.sessions.join(hello, link, proof, || {
             let share = visit.take(Stock::Sessions, 1)?;
 
             Ok(Session::new(hello, client, durable, total, share, now)?)

@@ -38,6 +38,7 @@ use super::{
     counters::Counters,
     door::Credentials,
     export::Export,
+    handshake::Proof,
     hello::Denial,
     link::{
         Cut,
@@ -64,8 +65,8 @@ struct Member {
 /// A client that is attached.
 pub(super) struct Session {
     id: SessionId,
-    /// What its client has proved last, if the export has keys. The key is that of the first
-    /// connection: all others have to be made with the same one.
+    /// What its client has proved in its last whole handshake, if the export has keys. The key is
+    /// that of the first connection: all others have to be made with the same one.
     credentials: Option<Credentials>,
     /// Whether it may write.
     write: bool,
@@ -83,8 +84,9 @@ pub(super) struct Session {
     /// Pages it may have in flight.
     window: u32,
     counters: Arc<Counters>,
-    /// What further connections can join with.
-    common: Option<SessionKeys>,
+    /// What further connections can join with, from the same handshake. In memory of its own, which
+    /// is wiped: this here moves about with the session.
+    common: Option<Arc<SessionKeys>>,
     members: KVec<Member>,
     /// It is one of those that its client may have.
     _share: Share,
@@ -142,13 +144,13 @@ impl Session {
         }
     }
 
-    /// Makes the connection that said `hello`, whose client has proved `credentials`, a member,
+    /// Makes the connection that said `hello`, whose client has shown what is in `proof`, a member,
     /// records its stamp and cuts what is older.
     fn join(
         &mut self,
         link: &Arc<Link>,
         hello: &Hello<'_>,
-        credentials: Option<&Credentials>,
+        proof: Option<&Proof>,
     ) -> Result<(), Denial> {
         let (number, stamp) = (hello.connection, hello.stamp);
 
@@ -175,9 +177,23 @@ impl Session {
         if let Some(generation) = self.generations.get_mut(usize::from(number)) {
             *generation = stamp.generation;
         }
-        self.credentials = credentials.cloned();
+        if let Some(proof) = proof {
+            self.learn(proof);
+        }
         self.cut_older(number, stamp);
         Ok(())
+    }
+
+    /// Notes what is in `proof`, if that comes from a whole handshake: what further connections can
+    /// join with and what it proves belong together. Who has joined may have done so before they
+    /// changed.
+    fn learn(&mut self, proof: &Proof) {
+        if proof.keys.is_some() {
+            self.common = proof.keys.clone();
+        }
+        if proof.keys.is_some() || self.credentials.is_none() {
+            self.credentials = Some(proof.credentials.clone());
+        }
     }
 
     /// Cuts what is older than the connection `number` of `stamp`.
@@ -295,23 +311,10 @@ impl Sessions {
 
     /// Returns what further connections of the session `id` can join with, and what that proves, if
     /// there is something.
-    pub(super) fn keys(&self, id: SessionId) -> Option<(SessionKeys, Credentials)> {
+    pub(super) fn keys(&self, id: SessionId) -> Option<(Arc<SessionKeys>, Credentials)> {
         let session = self.get(id)?;
-        let keys = session.common.as_ref()?;
-        let keys = SessionKeys {
-            epoch: keys.epoch,
-            secret: keys.secret.duplicate(),
-            client: keys.client,
-        };
 
-        Some((keys, session.credentials()?.clone()))
-    }
-
-    /// Notes what further connections of the session `id` can join with from now on.
-    pub(super) fn set_keys(&mut self, id: SessionId, keys: SessionKeys) {
-        if let Some(session) = self.0.iter_mut().find(|session| session.id == id) {
-            session.common = Some(keys);
-        }
+        Some((session.common.clone()?, session.credentials()?.clone()))
     }
 
     /// Returns what is known of the session of `hello`.
@@ -344,7 +347,7 @@ impl Sessions {
             .map_or(Writer::Vacant, |session| Writer::Held(session.id))
     }
 
-    /// Makes the connection that said `hello`, whose client has proved `credentials`, a member of its
+    /// Makes the connection that said `hello`, whose client has shown `proof`, a member of its
     /// session, which is `new` if it is not known yet, and cuts what is older. Returns the session.
     ///
     /// # Errors
@@ -355,13 +358,13 @@ impl Sessions {
         &mut self,
         hello: &Hello<'_>,
         link: &Arc<Link>,
-        credentials: Option<&Credentials>,
+        proof: Option<&Proof>,
         new: impl FnOnce() -> Result<Session, Denial>,
     ) -> Result<&Session, Denial> {
         let known = self.0.iter().position(|it| it.id == hello.session);
         let index = match known.and_then(|index| Some((index, self.0.get_mut(index)?))) {
             Some((index, session)) => {
-                session.join(link, hello, credentials)?;
+                session.join(link, hello, proof)?;
                 index
             }
             None => {
@@ -374,7 +377,7 @@ impl Sessions {
 
                 let mut session = new()?;
 
-                session.join(link, hello, credentials)?;
+                session.join(link, hello, proof)?;
                 self.0
                     .push(session, GFP_KERNEL)
                     .map_err(|_| Status::Resource)?;
