@@ -227,6 +227,43 @@ def test_a_reader_may_not_write(server: Machine, honest: Client) -> None:
     client.close()
 
 
+@pytest.mark.attack(
+    "each connection of a session says another number of them", "together they get no more"
+)
+@pytest.mark.parametrize("first", [1, 4])
+def test_connections_share_a_window(server: Machine, honest: Client, first: int) -> None:
+    """What the first one has said holds until the next epoch."""
+    assert honest.welcome is not None
+    whole, least = honest.welcome.window, 64
+    session = secrets.token_bytes(16)
+
+    def windows(epoch: int, said: list[int]) -> list[int]:
+        """Windows of connections that say these numbers, one after the other."""
+        found = []
+        for number, connections in enumerate(said):
+            client = Client(server, session=session)
+            found.append(
+                client.hello(
+                    "disk",
+                    epoch=epoch,
+                    generation=100 * epoch + number,
+                    connection=number,
+                    connections=connections,
+                ).window
+            )
+            clients.append(client)
+        return found
+
+    clients: list[Client] = []
+    numbers = list(range(1, 9))
+    numbers[0] = first
+    assert windows(1, numbers) == [whole // first] * first + [least] * (8 - first)
+    # A new epoch begins with another number; what is less than that counts as little as more.
+    assert windows(2, [8, 2, 3, 16]) == [whole // 8] * 4
+    for client in clients:
+        client.close()
+
+
 @pytest.mark.attack("more requests than credits", "the connection is dropped")
 def test_credits_are_a_limit(server: Machine, honest: Client) -> None:
     """More in flight than was granted: the server hangs up, unharmed."""

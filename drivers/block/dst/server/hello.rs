@@ -13,6 +13,7 @@ use crate::{
     proto::{
         access::Rights,
         admission::Barred,
+        credits::share,
         digest::{
             Digest,
             Digests, //
@@ -218,8 +219,8 @@ impl Admission {
         };
         let geometry = inner.geometry().unwrap_or_default();
         let largest = geometry.max_cost();
-        let connections = u32::from(hello.connections.clamp(1, MAX_CONNECTIONS));
-        let window = (inner.window / connections).max(largest);
+        let connections = inner.sessions.connections(hello).min(MAX_CONNECTIONS);
+        let window = share(inner.window, connections, hello.connection, largest);
         let visit = link.visit();
         let pages = visit.take(Stock::Pages, window).inspect_err(|_| {
             // There is room as soon as that is done which the client has given up.

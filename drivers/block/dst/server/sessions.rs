@@ -81,6 +81,8 @@ pub(super) struct Session {
     client: CString,
     /// When it began.
     began: u64,
+    /// How many connections it would have, as the first one of its epoch has said.
+    connections: u16,
     /// Pages it may have in flight.
     window: u32,
     counters: Arc<Counters>,
@@ -112,6 +114,7 @@ impl Session {
             generations: [Generation::default(); MAX_CONNECTIONS as usize],
             client,
             began: now,
+            connections: hello.connections,
             window,
             counters: Arc::new(Counters::default(), GFP_KERNEL)?,
             common: None,
@@ -172,6 +175,7 @@ impl Session {
 
         if stamp.epoch > self.epoch {
             self.epoch = stamp.epoch;
+            self.connections = hello.connections;
             self.generations = [Generation::default(); MAX_CONNECTIONS as usize];
         }
         if let Some(generation) = self.generations.get_mut(usize::from(number)) {
@@ -337,6 +341,14 @@ impl Sessions {
     pub(super) fn is_of_another(&self, id: SessionId, key: Option<&PublicKey>) -> bool {
         self.get(id)
             .is_some_and(|session| session.key() != key)
+    }
+
+    /// Returns how many connections the session of `hello` shares its pages among. That is what the
+    /// first one of an epoch says, or each could have the others get less than itself.
+    pub(super) fn connections(&self, hello: &Hello<'_>) -> u16 {
+        self.get(hello.session)
+            .filter(|session| session.epoch == hello.stamp.epoch)
+            .map_or(hello.connections, |session| session.connections)
     }
 
     /// Returns who writes to an export with a single writer.
