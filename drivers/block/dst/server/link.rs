@@ -33,11 +33,18 @@ use super::{
     connection::End,
     io::Mailbox,
     listener::Listener,
+    memory::Short,
     walls::Visit, //
 };
 
 /// Milliseconds between two looks at a fence that is waited for.
 pub(super) const DRAINING_TICK: u64 = 300;
+
+/// A connection waits for the system to have memory.
+const SHORT: u32 = 1;
+
+/// A connection waits for the network to give pages back.
+const LENT: u32 = 2;
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -122,8 +129,8 @@ pub(super) struct Link {
     heard: Atomic<u64>,
     /// Milliseconds of silence after which the client is dead, once it has introduced itself.
     keepalive: Atomic<u32>,
-    /// Whether it waits for memory.
-    starved: Atomic<bool>,
+    /// What memory it waits for, if any: [`SHORT`] or [`LENT`].
+    starved: Atomic<u32>,
     /// Whether replies wait because the network takes no more.
     blocked: Atomic<bool>,
 }
@@ -147,7 +154,7 @@ impl Link {
             inflight: Atomic::new(0),
             heard: Atomic::new(now),
             keepalive: Atomic::new(HELLO_TIMEOUT_MS),
-            starved: Atomic::new(false),
+            starved: Atomic::new(0),
             blocked: Atomic::new(false),
         };
 
@@ -236,7 +243,13 @@ impl Link {
     }
 
     /// Notes whether it waits for memory. It is woken at the next tick then.
-    pub(super) fn set_starved(&self, starved: bool) {
+    pub(super) fn set_starved(&self, starved: Option<Short>) {
+        let starved = match starved {
+            None => 0,
+            Some(Short::System) => SHORT,
+            Some(Short::Lent) => LENT,
+        };
+
         self.starved.store(starved, Relaxed);
     }
 
@@ -250,10 +263,16 @@ impl Link {
         if self.is_at(Stage::Closing) {
             return;
         }
-        if self.is_at(Stage::Fenced) || self.starved.load(Relaxed) {
+        let starved = self.starved.load(Relaxed);
+
+        if self.is_at(Stage::Fenced) || starved == SHORT {
             // It is the server that lets the client wait.
             self.hear(now);
             return self.mailbox.wake();
+        }
+        if starved == LENT {
+            // It is the client that does not take what was sent.
+            self.mailbox.wake();
         }
 
         let silence = Silence {

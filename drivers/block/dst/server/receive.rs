@@ -37,6 +37,7 @@ use super::{
         Io,
         IoBox, //
     },
+    memory::Short,
     serve::Serving, //
 };
 
@@ -165,16 +166,16 @@ impl Serving {
             },
         };
         let Some(mut io) = self.take_io() else {
-            return Ok(self.starve(connection, header));
+            return Ok(self.starve(connection, header, Short::System));
         };
 
         match &checked {
             Ok(request) => {
                 io.accept(header.handle, request, self.admission.durable);
-                if !self.memory.fill(&mut io.pages, pages(request)) {
+                if let Err(short) = self.memory.fill(&mut io.pages, pages(request)) {
                     self.memory.put(&mut io.pages);
                     self.stock.push(io);
-                    return Ok(self.starve(connection, header));
+                    return Ok(self.starve(connection, header, short));
                 }
             }
             Err(status) => {
@@ -187,7 +188,7 @@ impl Serving {
         self.grant
             .accept(io.cost)
             .map_err(|_| End::Violation(Violation::Credits.text()))?;
-        connection.link.set_starved(false);
+        connection.link.set_starved(None);
 
         match checked {
             Ok(Request::Write { .. }) => self.receiving = Receiving::Data(io, 0),
@@ -200,10 +201,10 @@ impl Serving {
         Ok(Some(0))
     }
 
-    /// Waits for memory to accept the request of `header`.
-    fn starve(&mut self, connection: &Connection, header: Header) -> Option<usize> {
+    /// Waits for memory, of which it is `short`, to accept the request of `header`.
+    fn starve(&mut self, connection: &Connection, header: Header, short: Short) -> Option<usize> {
         self.receiving = Receiving::Starved(header);
-        connection.link.set_starved(true);
+        connection.link.set_starved(Some(short));
         None
     }
 

@@ -44,3 +44,8 @@ def storage_has(name: str, connected: int, reconnects: int = 0) -> bool:
 def no_exports() -> bool:
     """Whether nothing is exported."""
     return show("export", "list") == []
+
+
+def sessions_are(count: int) -> bool:
+    """Whether so many clients are attached."""
+    return len(show("sessions")) == count
