@@ -3,12 +3,27 @@
 //! Credits: neither side can be made to exceed the window, whatever the other says.
 
 use dst_proto::credits::{
+    share,
     Exceeded,
     Grant,
     Overflow,
     Window, //
 };
 use proptest::prelude::*;
+
+#[test]
+fn connections_share_what_there_is_for_a_session() {
+    assert_eq!(share(2048, 1, 0, 64), 2048);
+    assert_eq!(share(2048, 3, 0, 64), 682);
+    assert_eq!(share(2048, 3, 2, 64), 682);
+    // Those that were not announced.
+    assert_eq!(share(2048, 3, 3, 64), 64);
+    assert_eq!(share(2048, 1, u16::MAX, 64), 64);
+    assert_eq!(share(2048, 0, 0, 64), 64);
+    // One request has to fit.
+    assert_eq!(share(64, 16, 0, 64), 64);
+    assert_eq!(share(0, 1, 0, 64), 64);
+}
 
 #[test]
 fn a_window_at_its_ends() {

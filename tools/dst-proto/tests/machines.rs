@@ -372,10 +372,10 @@ fn keepalive_asks_and_gives_up() {
     // Silence in either direction makes it ask.
     assert_eq!(client.check(1000, silence(0, 999, false)), Action::Ping);
     assert_eq!(client.check(1000, silence(999, 0, false)), Action::Ping);
-    // Once.
+    // Once, as long as something else is sent.
     assert_eq!(
         client.check(1000, silence(0, 999, true)),
-        Action::Wait(3000)
+        Action::Wait(2000)
     );
     assert_eq!(
         client.check(2999, silence(0, 2999, true)),
@@ -386,7 +386,7 @@ fn keepalive_asks_and_gives_up() {
     assert_eq!(client.check(9000, silence(0, 9000, false)), Action::Dead);
     assert_eq!(
         client.check(9000, silence(8999, 8999, true)),
-        Action::Wait(11_999)
+        Action::Wait(9999)
     );
 
     let server = Keepalive::server(3000);
@@ -397,6 +397,33 @@ fn keepalive_asks_and_gives_up() {
         server.check(0, silence(u64::MAX, 0, false)),
         Action::Wait(u64::MAX)
     );
+}
+
+#[test]
+fn keepalive_lets_itself_be_heard_while_an_answer_is_under_way() {
+    let client = Keepalive::client(3000);
+    let silence = |last_rx, last_tx| Silence {
+        last_rx,
+        last_tx,
+        ping_pending: true,
+    };
+
+    // The answer is behind data that is still coming; nothing is sent but PINGs.
+    assert_eq!(client.check(1500, silence(1499, 1000)), Action::Wait(2000));
+    assert_eq!(client.check(2000, silence(1999, 1000)), Action::Ping);
+    assert_eq!(client.check(2000, silence(1999, 2000)), Action::Wait(3000));
+    assert_eq!(client.check(3000, silence(2999, 2000)), Action::Ping);
+    // What cannot be sent is not asked for again and again.
+    assert_eq!(client.check(3000, silence(2999, 2000)), Action::Wait(4000));
+    assert_eq!(client.check(3999, silence(3998, 2000)), Action::Wait(4000));
+    assert_eq!(client.check(4000, silence(3998, 2000)), Action::Ping);
+    // It does not put off the end.
+    assert_eq!(client.check(6500, silence(3998, 6400)), Action::Wait(6998));
+    assert_eq!(client.check(6998, silence(3998, 6997)), Action::Dead);
+    // Who only watches never asks.
+    let server = Keepalive::server(3000);
+
+    assert_eq!(server.check(2999, silence(0, 0)), Action::Wait(3000));
 }
 
 #[test]

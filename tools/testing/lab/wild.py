@@ -1,20 +1,73 @@
 # SPDX-License-Identifier: GPL-2.0
 """Disks that take their time: dm-delay, and the lab's own (lab.guest.disk) from the test's side."""
 
-from lab.machine import Machine
+import pytest
+
+from lab.machine import CommandFailed, Machine
 
 DEVICE = "/dev/nbd0"
 
 
+def _delay(machine: Machine, reads: float, writes: float) -> bytes:
+    """The table of a disk whose requests take so many seconds, or more if all else does."""
+    times = [seconds * machine.flavour.slowness * 1000 for seconds in (reads, writes)]
+    disk = machine.disk(0)
+    return (
+        f"0 {machine.disks[0].size // 512} delay {disk} 0 {times[0]:.0f} {disk} 0 {times[1]:.0f}"
+    ).encode()
+
+
 def delayed(machine: Machine, seconds: float) -> str:
     """A disk whose writes take so long, or longer if all else does; reads take no time."""
-    table = (
-        f"0 {machine.disks[0].size // 512} delay {machine.disk(0)} 0 0 "
-        f"{machine.disk(0)} 0 {seconds * machine.flavour.slowness * 1000:.0f}"
-    )
-    machine.run("dmsetup", "create", "slow", stdin=table.encode())
+    machine.run("dmsetup", "create", "slow", stdin=_delay(machine, 0, seconds))
     machine.run("dmsetup", "mknodes")
     return "/dev/mapper/slow"
+
+
+class ThrottledDisk:
+    """The same in the shape of a local NVMe disk, writes to which the block layer throttles.
+
+    Its driver queues requests for others to do, and never sleeps. A read that takes long makes
+    the block layer throttle; if there is none it lets ever more pass.
+    """
+
+    _TARGET = "/sys/kernel/config/nvmet"
+
+    def __init__(self, machine: Machine, seconds: float) -> None:
+        self.machine = machine
+        self.path = "/dev/nvme0n1"
+        machine.sh(f"""
+            cd {self._TARGET}
+            mkdir -p subsystems/slow/namespaces/1 ports/1
+            echo 1 > subsystems/slow/attr_allow_any_host
+            printf %s {delayed(machine, seconds)} > subsystems/slow/namespaces/1/device_path
+            echo 1 > subsystems/slow/namespaces/1/enable
+            echo loop > ports/1/addr_trtype
+            ln -s {self._TARGET}/subsystems/slow ports/1/subsystems/
+            echo transport=loop,nqn=slow > /dev/nvme-fabrics
+        """)
+        machine.wait("files.is_block_device", path=self.path)
+        queue = "/sys/block/nvme0n1/queue"
+        # NVMe takes discards of many places as one.
+        machine.sh(f"echo none > {queue}/scheduler; echo 2 > {queue}/nomerges")
+        try:
+            machine.sh(f"echo 2000 > {queue}/wbt_lat_usec")
+        except CommandFailed:
+            self.remove()
+            pytest.skip("this kernel does not throttle writeback")
+        machine.run("dmsetup", "suspend", "--nolockfs", "slow")
+        machine.run("dmsetup", "load", "slow", stdin=_delay(machine, seconds, seconds))
+        machine.run("dmsetup", "resume", "slow")
+
+    def remove(self) -> None:
+        """Take it away; nobody uses it any more."""
+        self.machine.sh(f"""
+            echo 1 > /sys/block/nvme0n1/device/delete_controller
+            cd {self._TARGET}
+            rm ports/1/subsystems/slow
+            rmdir ports/1 subsystems/slow/namespaces/1 subsystems/slow
+            dmsetup remove --retry slow
+        """)
 
 
 class WildDisk:
@@ -34,6 +87,10 @@ class WildDisk:
     def hold(self, count: int) -> None:
         """Do not complete the next few writes."""
         self.machine.call("disk.hold", device=DEVICE, count=count)
+
+    def deafen(self, deaf: bool = True) -> None:
+        """Take no more requests, so that whoever hands them over waits; or take them again."""
+        self.machine.call("disk.deafen", device=DEVICE, deaf=deaf)
 
     def wait_held(self, count: int = 1) -> None:
         """Wait until it holds so many."""

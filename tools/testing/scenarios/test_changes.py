@@ -202,3 +202,41 @@ def test_read_only_on_the_wire(server: Machine) -> None:
         late.hello("disk")
     assert refused.value.status == Status.READ_ONLY
     late.close()
+
+
+@pytest.mark.attack(
+    "a write whose data comes when it is not permitted any more", "refused, nothing changes"
+)
+@pytest.mark.parametrize("how", ["read-only", "disallowed"])
+def test_a_write_that_is_not_complete(server: Machine, how: str) -> None:
+    """What counts is when all of it is there."""
+    allowed = "127.0.0.0/8:rw", "10.77.0.0/16:rw"
+    server.dst.export("disk", server.disk(0), "--keepalive", "5m", allow=allowed)
+    peer = Client(server)
+    peer.hello("disk")
+    peer.write(80, b"w" * 8192)
+    write = peer.request(Opcode.WRITE, 80, 16, payload=b"x" * 8192).encode()
+    peer.send(write[:4096])
+    # It has been received that far.
+    server.wait("network.all_read", port=PORT)
+    if how == "read-only":
+        server.dst.ctl("export", "set", "disk", "--read-only")
+        peer.send(write[4096:])
+        answer = peer.answer()
+        assert (answer.opcode, answer.status) == (Opcode.WRITE | wire.REPLY, Status.READ_ONLY)
+        # All of it was taken from the stream, and its credits came back.
+        assert peer.read(80, 16) == b"w" * 8192
+        for opcode in Opcode.DISCARD, Opcode.WRITE_ZEROES:
+            assert peer.ask(peer.request(opcode, 80, 16)).status == Status.READ_ONLY
+        server.dst.ctl("export", "set", "disk", "--read-write")
+        peer.write(80, b"y" * 8192)
+    else:
+        server.dst.ctl("export", "disallow", "disk", "--from", "127.0.0.0/8")
+        peer.send(write[4096:])
+        assert peer.closed()
+        server.dst.ctl("export", "allow", "disk", "--from", "127.0.0.0/8:rw")
+        late = Client(server)
+        late.hello("disk")
+        assert late.read(80, 16) == b"w" * 8192
+        late.close()
+    peer.close()

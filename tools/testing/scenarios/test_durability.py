@@ -229,7 +229,9 @@ def test_a_crash_of_a_write_through_server_costs_nothing(server: Machine, client
 class Logged:
     """A disk of the server whose log says what is durable."""
 
-    def __init__(self, bed: Bed, *options: str, connections: int = 1) -> None:
+    def __init__(
+        self, bed: Bed, *options: str, connections: int = 1, cached: bool = True
+    ) -> None:
         self.server, self.client = bed.machines(
             Spec("server", disks=(SIZE, 4 * SIZE)), Spec("client")
         )
@@ -238,6 +240,7 @@ class Logged:
         table = f"0 {SIZE // 512} log-writes {self.server.disk(0)} {self.log}"
         self.server.run("dmsetup", "create", "logged", stdin=table.encode())
         self.server.run("dmsetup", "mknodes")
+        self.cache(cached)
         self.server.dst.export("disk", "/dev/mapper/logged", *options)
         words = "--connections", str(connections)
         self.disk = self.client.dst.attach("disk", self.server, *words)
@@ -253,6 +256,14 @@ class Logged:
             processor,
             *("dd", "if=/dev/urandom", f"of={self.disk}", "bs=4k", "count=1"),
             *(f"seek={sector // 8}", f"oflag={flags}", "conv=notrunc", "status=none"),
+        )
+
+    def cache(self, cached: bool) -> None:
+        """Give it a volatile cache, or switch that off, as far as its kernel knows."""
+        info = ("dmsetup", "info", "-c", "--noheadings", "-o", "blkdevname", "logged")
+        name = self.server.run(*info).out.strip()
+        self.server.put(
+            f"/sys/block/{name}/queue/write_cache", b"write back" if cached else b"write through"
         )
 
     def durable(self) -> list[tuple[int, int, int]]:
@@ -290,6 +301,38 @@ def test_write_through_means_durable(bed: Bed) -> None:
     flushes = logged.server.dst.show_export("disk")["counters"]["flushes"]
     assert attempt(logged.client, "flush") == ""
     assert logged.server.dst.show_export("disk")["counters"]["flushes"] == flushes
+
+
+def test_a_cache_that_appears_later(bed: Bed) -> None:
+    """Clients that were told of no cache do not flush: nothing may get stuck in one."""
+    logged = Logged(bed, cached=False)
+    assert not volatile(logged.client)
+    logged.cache(True)
+    logged.durable()
+    assert attempt(logged.client, "write", 0, 8) == ""
+    entries = logged.durable()
+    assert covered(entries, 0, 8), entries
+    for operation in "discard", "zeroes":
+        assert attempt(logged.client, operation, 16384, 4096) == ""
+        entries = logged.durable()
+        assert covered(entries, 16384, 4096), (operation, entries)
+    # That the export has changed in another way is no reason to tell of the cache.
+    for option in "--read-only", "--read-write":
+        logged.server.dst.ctl("export", "set", "disk", option)
+        logged.client.wait("files.content_is", 5, path="/sys/block/dst-disk/ro", text=str(
+            int(option == "--read-only")
+        ))
+    assert not volatile(logged.client)
+    assert attempt(logged.client, "write", 64, 8) == ""
+    assert covered(logged.durable(), 64, 8)
+    # Who comes now is told of it, and has to flush.
+    logged.client.dst.ctl("del", "disk")
+    logged.client.dst.attach("disk", logged.server)
+    assert volatile(logged.client)
+    assert attempt(logged.client, "write", 128, 8) == ""
+    assert not any(length for _, length, _ in logged.durable())
+    assert attempt(logged.client, "flush") == ""
+    assert covered(logged.durable(), 128, 8)
 
 
 def test_without_write_through_a_flush_makes_durable(bed: Bed) -> None:

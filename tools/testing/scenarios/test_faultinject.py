@@ -24,12 +24,15 @@ def need(*machines: Machine) -> None:
 
 
 @contextlib.contextmanager
-def failing(*machines: Machine, percent: int) -> Iterator[None]:
-    """Let so many of the module's allocations fail, for a while."""
+def failing(*machines: Machine, percent: int, function: str | None = None) -> Iterator[None]:
+    """Let so many of the module's allocations fail, or of a function's, for a while."""
     need(*machines)
     try:
         for machine in machines:
-            machine.call("faults.begin", percent=percent)
+            if function is None:
+                machine.call("faults.begin", percent=percent)
+            else:
+                machine.call("faults.begin_in", name=function, percent=percent)
         yield
     finally:
         for machine in machines:
@@ -64,6 +67,16 @@ def test_commands_work_or_refuse(server: Machine, client: Machine) -> None:
     for machine in client, server:
         machine.dst.clear()
     server.dst.export("disk", server.disk(0))
+    fio.verify(client, client.dst.attach("disk", server), size=16)
+
+
+def test_disk_that_cannot_be_added_is_forgotten(server: Machine, client: Machine) -> None:
+    server.dst.export("disk", server.disk(0))
+    add = ["add", "disk", f"{server.address()}:{PORT}", "--timeout", "2s"]
+    with failing(client, percent=100, function="add_disk_fwnode"):
+        for _ in range(BREAKS):
+            # What is lost is noticed when all tests in here are done.
+            assert not attempt(client, *add)
     fio.verify(client, client.dst.attach("disk", server), size=16)
 
 

@@ -227,6 +227,43 @@ def test_a_reader_may_not_write(server: Machine, honest: Client) -> None:
     client.close()
 
 
+@pytest.mark.attack(
+    "each connection of a session says another number of them", "together they get no more"
+)
+@pytest.mark.parametrize("first", [1, 4])
+def test_connections_share_a_window(server: Machine, honest: Client, first: int) -> None:
+    """What the first one has said holds until the next epoch."""
+    assert honest.welcome is not None
+    whole, least = honest.welcome.window, 64
+    session = secrets.token_bytes(16)
+
+    def windows(epoch: int, said: list[int]) -> list[int]:
+        """Windows of connections that say these numbers, one after the other."""
+        found = []
+        for number, connections in enumerate(said):
+            client = Client(server, session=session)
+            found.append(
+                client.hello(
+                    "disk",
+                    epoch=epoch,
+                    generation=100 * epoch + number,
+                    connection=number,
+                    connections=connections,
+                ).window
+            )
+            clients.append(client)
+        return found
+
+    clients: list[Client] = []
+    numbers = list(range(1, 9))
+    numbers[0] = first
+    assert windows(1, numbers) == [whole // first] * first + [least] * (8 - first)
+    # A new epoch begins with another number; what is less than that counts as little as more.
+    assert windows(2, [8, 2, 3, 16]) == [whole // 8] * 4
+    for client in clients:
+        client.close()
+
+
 @pytest.mark.attack("more requests than credits", "the connection is dropped")
 def test_credits_are_a_limit(server: Machine, honest: Client) -> None:
     """More in flight than was granted: the server hangs up, unharmed."""
@@ -257,6 +294,56 @@ def test_a_client_that_never_reads(server: Machine, honest: Client) -> None:
     in_flight = server.dst.json("sessions")
     assert all(session["counters"]["in_flight"] <= window for session in in_flight)
     deaf.close(reset=True)
+
+
+def free_memory(machine: Machine) -> int:
+    """Bytes of memory that nobody uses."""
+    words = machine.read("/proc/meminfo").split()
+    return int(words[words.index("MemFree:") + 1]) << 10
+
+
+@pytest.mark.attack(
+    "thousands of short reads whose replies nobody reads", "they keep no more than the window"
+)
+def test_short_reads_keep_whole_pages(server: Machine, honest: Client) -> None:
+    """A socket counts bytes, but each reply keeps the page that it comes from."""
+    burst, bursts, window = 32, 100, 64
+    server.dst.ctl("export", "set", "disk", "--window", str(window))
+    deaf = Client(server)
+    assert deaf.hello("disk").window == window
+    before = free_memory(server)
+    sent = 0
+    for _ in range(bursts):
+        deaf.send(b"".join(deaf.request(Opcode.READ, 8, 1).encode() for _ in range(burst)))
+        sent += burst
+        try:
+            server.wait("network.all_read", 1, port=PORT)
+        except TimeoutError:
+            break
+    reads = server.dst.show_export("disk")["counters"]["reads"]
+    assert reads <= 2 * window + burst, f"{reads} of {sent} reads are answered"
+    assert before - free_memory(server) < 4 << 20
+    assert honest.alive()
+    # All are answered as soon as somebody listens.
+    for _ in range(sent):
+        assert deaf.answer().status == Status.OK
+    assert deaf.alive()
+    deaf.close()
+
+
+@pytest.mark.attack("the same, and nothing else is ever said", "hung up on in the end")
+def test_who_does_not_read_is_dead(server: Machine, honest: Client) -> None:
+    """That the server waits for pages is no sign of the client's life."""
+    server.dst.ctl("export", "set", "disk", "--window", "64", "--keepalive", "2s")
+    deaf = Client(server)
+    deaf.hello("disk")
+    server.dst.ctl("export", "set", "disk", "--keepalive", "10m")
+    for _ in range(6):
+        deaf.send(b"".join(deaf.request(Opcode.READ, 8, 1).encode() for _ in range(32)))
+        time.sleep(0.2)
+    sessions = len(server.dst.json("sessions"))
+    server.wait("objects.sessions_are", 20, count=sessions - 1)
+    assert deaf.closed()
 
 
 @pytest.mark.attack("connections that never greet", "others get in")

@@ -142,6 +142,8 @@ def test_an_export_whose_disk_does_not_answer(server: Machine, client: Machine) 
         assert result.rc == 4 and "has not done yet" in result.err, result
         shown = server.dst.show_export("sick")
         assert shown["state"] == "removing" and shown["counters"]["in_flight"] == 1
+        # However often it is asked for, one thread waits for the disk.
+        server.wait("leftovers.threads_at_most", 3, name="dst-errand", most=1)
     client.dst.wait_state("sick", "reconnecting")
     assert not writing.done()
     # Its name and its device are taken, all else goes on.

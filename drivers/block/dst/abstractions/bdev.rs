@@ -173,9 +173,18 @@ impl Device {
     }
 
     /// Returns whether a request can be made to fail rather than to wait for the device.
+    ///
+    /// All request-based devices say so of themselves, but some of their drivers sleep in whoever
+    /// submits to them: network disks that wait for a socket, for example. These are told apart.
+    /// Devices that pass bios on, such as those of device mapper, arrays and the heads of multipath
+    /// NVMe, say what those below them say: what is below cannot be seen from here, and if it has
+    /// such a driver, who submits may have to wait all the same.
     pub(crate) fn can_fail_fast(&self) -> bool {
-        // SAFETY: By the type invariants, the device is valid.
-        unsafe { bindings::bdev_nowait(self.as_ptr()) }
+        // SAFETY: By the type invariants, the device is valid, and so is its queue. C looks at what
+        // belongs to the driver only while that cannot go.
+        unsafe {
+            bindings::bdev_nowait(self.as_ptr()) && !bindings::dstblk_bdev_may_block(self.as_ptr())
+        }
     }
 
     /// Returns the longest request in sectors that needs not be split, and its most segments.

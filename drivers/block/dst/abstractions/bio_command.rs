@@ -28,6 +28,14 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Returns whether the contents of the device are others afterwards.
+    pub(crate) fn modifies(self) -> bool {
+        match self {
+            Self::Write { .. } | Self::Discard | Self::WriteZeroes { .. } => true,
+            Self::Read | Self::Flush => false,
+        }
+    }
+
     /// Returns whether data is moved from or to the pages.
     pub(super) fn has_data(self) -> bool {
         match self {
@@ -37,15 +45,22 @@ impl Command {
     }
 
     /// Returns the operation and the flags for C.
+    ///
+    /// Writes and flushes have the flags of direct I/O: writeback throttling makes whoever submits
+    /// any other write wait, also if that must not. It does the same with discards, whatever their
+    /// flags are, so these must not be submitted by who cannot wait.
     pub(super) fn opf(self) -> bindings::blk_opf_t {
+        const DIRECT: bindings::blk_opf_t =
+            bindings::req_op_REQ_OP_WRITE | bindings::REQ_SYNC | bindings::REQ_IDLE;
+
         match self {
             Self::Read => bindings::req_op_REQ_OP_READ,
             Self::Write { fua } => {
                 let durable = if fua { bindings::REQ_FUA } else { 0 };
 
-                bindings::req_op_REQ_OP_WRITE | bindings::REQ_SYNC | durable
+                DIRECT | durable
             }
-            Self::Flush => bindings::req_op_REQ_OP_WRITE | bindings::REQ_PREFLUSH,
+            Self::Flush => DIRECT | bindings::REQ_PREFLUSH,
             Self::Discard => bindings::req_op_REQ_OP_DISCARD,
             Self::WriteZeroes { no_unmap } => {
                 let keep = if no_unmap { bindings::REQ_NOUNMAP } else { 0 };

@@ -8,6 +8,18 @@
 //! and neither believes the other: a request beyond the window, or a reply that gives back more
 //! than was taken, is a violation that costs the connection.
 
+/// The window of connection `number` of a session that has said it would have `connections`, if the
+/// export has `total` pages for a session, and the costliest request takes `largest`.
+///
+/// All have the same share, of one such request at least. More connections than were said get no
+/// more than that.
+pub fn share(total: u32, connections: u16, number: u16, largest: u32) -> u32 {
+    match total.checked_div(connections.into()) {
+        Some(share) if number < connections => share.max(largest),
+        Some(_) | None => largest,
+    }
+}
+
 /// The client's side of one connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Window {

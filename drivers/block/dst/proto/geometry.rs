@@ -95,6 +95,13 @@ impl DiskFlags {
         }
     }
 
+    /// These flags, but none of `other`.
+    #[inline]
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether every flag of `other` is among them.
     #[inline]
     pub const fn contains(self, other: Self) -> bool {

@@ -5,6 +5,8 @@
 //! Every byte received is a sign of life, so that a slow peer is not taken for a dead one. Times
 //! are milliseconds of a clock that does not jump.
 
+use core::cell::Cell;
+
 /// Milliseconds between two DRAINING frames at most.
 pub const DRAINING_INTERVAL_MS: u32 = 1_000;
 
@@ -37,12 +39,14 @@ pub enum Action {
 }
 
 /// The rule for one connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Keepalive {
     /// Silence after which a peer is dead.
     interval_ms: u32,
     /// Whether this side asks. The other side only watches.
     asks: bool,
+    /// When it last was time to ask. What was asked may not have been sent yet.
+    asked: Cell<u64>,
 }
 
 impl Keepalive {
@@ -52,6 +56,7 @@ impl Keepalive {
         Self {
             interval_ms,
             asks: true,
+            asked: Cell::new(0),
         }
     }
 
@@ -61,6 +66,7 @@ impl Keepalive {
         Self {
             interval_ms,
             asks: false,
+            asked: Cell::new(0),
         }
     }
 
@@ -71,17 +77,24 @@ impl Keepalive {
         if now >= dead_at {
             return Action::Dead;
         }
-        if !self.asks || silence.ping_pending {
+        if !self.asks {
             return Action::Wait(dead_at);
         }
 
-        // Silence in either direction: the server must hear from the client, too.
+        let since = match silence.ping_pending {
+            // The answer may come behind data that takes long. The server, which is not waiting for
+            // anything, must hear from the client meanwhile.
+            true => silence.last_tx.max(self.asked.get()),
+            // Silence in either direction: the server must hear from the client, too.
+            false => silence.last_rx.min(silence.last_tx),
+        };
         let quiet = u64::from(self.interval_ms / PING_DIVISOR);
-        let ping_at = silence.last_rx.min(silence.last_tx).saturating_add(quiet);
+        let ping_at = since.saturating_add(quiet);
 
-        match now >= ping_at {
-            true => Action::Ping,
-            false => Action::Wait(ping_at),
+        if now >= ping_at {
+            self.asked.set(now);
+            return Action::Ping;
         }
+        Action::Wait(ping_at.min(dead_at))
     }
 }

@@ -4,8 +4,9 @@
 //!
 //! The threads of the pool serve everybody, so none of them may wait for a device: they ask it to
 //! refuse what it cannot take at once. That, and all requests for devices that cannot be asked so,
-//! goes to a thread of the export's own, the submitter: it may wait as long as the device likes. It
-//! also writes zeroes to devices that do not know how to.
+//! goes to a thread of the export's own, the submitter: it may wait as long as the device likes. So
+//! do all discards: writeback throttling makes who submits them wait, whatever was asked for. The
+//! submitter also writes zeroes to devices that do not know how to.
 
 use kernel::{
     block::SECTOR_SHIFT,
@@ -52,6 +53,9 @@ pub(super) struct Backend {
     backlog: Arc<Backlog>,
     set: Arc<Set>,
     writable: bool,
+    /// Whether clients are told that there is no volatile cache, and nothing is done before it is
+    /// durable.
+    write_through: bool,
     /// What the device could do when it was opened.
     limits: Limits,
 }
@@ -69,7 +73,7 @@ impl Backend {
         let limits = device.limits();
         let number = device.number();
         let set = Arc::pin_init(Set::new(device), GFP_KERNEL)?;
-        let backlog = Backlog::new(write_through, number)?;
+        let backlog = Backlog::new(number)?;
         let submitter = {
             let set = set.clone();
             let backlog = backlog.clone();
@@ -85,6 +89,7 @@ impl Backend {
             backlog,
             set,
             writable,
+            write_through,
             limits,
         })
     }
@@ -102,7 +107,7 @@ impl Backend {
 
         Limits {
             sectors: now.sectors,
-            write_cache: now.write_cache && !self.backlog.is_write_through(),
+            write_cache: now.write_cache && !self.write_through,
             read_only: now.read_only,
             ..self.limits
         }
@@ -120,7 +125,7 @@ impl Backend {
 
     /// Submits a request. Process context; does not wait for the device.
     pub(super) fn submit(&self, io: IoBox) {
-        if !self.device().can_fail_fast() {
+        if io.command == Command::Discard || !self.device().can_fail_fast() {
             return self.backlog.push(io);
         }
         if let Err(io) = submit(&self.set, io, Wait::Never) {
@@ -140,7 +145,6 @@ fn submit(set: &Set, io: IoBox, wait: Wait) -> Result<(), IoBox> {
 /// Requests for the submitter.
 #[pin_data]
 pub(super) struct Backlog {
-    write_through: bool,
     /// Major and minor number of the device.
     number: (u32, u32),
     #[pin]
@@ -154,12 +158,10 @@ struct Waiting {
 }
 
 impl Backlog {
-    /// Returns an empty one for the device of this `number`, for requests that have to be durable
-    /// when they are done if `write_through`.
-    fn new(write_through: bool, number: (u32, u32)) -> Result<Arc<Self>> {
+    /// Returns an empty one for the device of this `number`.
+    fn new(number: (u32, u32)) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                write_through,
                 number,
                 waiting <- new_spinlock_irq!(
                     Waiting {
@@ -171,11 +173,6 @@ impl Backlog {
             }),
             GFP_KERNEL,
         )
-    }
-
-    /// Returns whether all that is written has to be durable when it is done.
-    pub(super) fn is_write_through(&self) -> bool {
-        self.write_through
     }
 
     /// Returns the major and the minor number of the device.

@@ -229,9 +229,8 @@ impl State {
 
     /// Goes on while the connection is open.
     fn advance(&mut self, connection: &Connection) -> Result<After, End> {
-        if let Some(cut) = connection.link.is_cut() {
-            return Err(End::Cut(cut));
-        }
+        connection.link.check_cut()?;
+
         let Some(channel) = &mut self.channel else {
             return Ok(After::Over);
         };

@@ -255,7 +255,7 @@ impl Export {
     }
 
     /// Returns whether it is being removed.
-    pub(super) fn is_leaving(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         self.inner.lock().removing
     }
 

@@ -153,21 +153,11 @@ impl Greeting {
                 "hello for something else than the handshake",
             ));
         }
-        match admit(connection, &hello, self.proof.as_ref()) {
-            Ok(admission) => {
-                // A frame was opened: it was the client itself that shook hands, just now.
-                if let Some(keys) = self.proof.take().and_then(|proof| proof.keys) {
-                    let mut inner = admission.export.inner.lock();
-
-                    inner.sessions.set_keys(hello.session, keys);
-                }
-                Ok(admission)
-            }
-            Err(denial) => {
-                refuse(channel, hello.stamp, &denial)?;
-                Err(denial.into())
-            }
-        }
+        // A frame was opened: if there was a handshake it was the client itself, just now.
+        admit(connection, &hello, self.proof.as_ref()).or_else(|denial| {
+            refuse(channel, hello.stamp, &denial)?;
+            Err(denial.into())
+        })
     }
 }
 
@@ -182,9 +172,8 @@ fn admit(
     let export = registry
         .find_at(hello.export.as_bytes(), link.listener())
         .ok_or(Status::NoExport)?;
-    let credentials = proof.map(|proof| &proof.credentials);
 
-    Admission::new(&export, hello, link, credentials, registry.clock.now())
+    Admission::new(&export, hello, link, proof, registry.clock.now())
 }
 
 /// Tells the client that it is not let in.

@@ -7,7 +7,10 @@
 
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        UniqueArc, //
+    }, //
 };
 
 use crate::{
@@ -28,16 +31,23 @@ use crate::{
             join::JoinRequest,
             keys::{
                 next_key,
-                SessionKeys, //
+                SessionKeys,
+                SessionSecret, //
             },
             Binding,
             Established,
             HandshakeError, //
         },
         hello::Hello,
-        secret::Secret,
+        secret::{
+            PublicKey,
+            Secret, //
+        },
         status::Status,
-        units::Stamp, //
+        units::{
+            Epoch,
+            Stamp, //
+        }, //
     },
     rekey_bytes,
     wire::{
@@ -78,7 +88,7 @@ pub(super) struct Proof {
     /// The export that it is about.
     export: Arc<Export>,
     /// What the session has in common from now on, if this is new.
-    pub(super) keys: Option<SessionKeys>,
+    pub(super) keys: Option<Arc<SessionKeys>>,
 }
 
 impl Proof {
@@ -143,19 +153,30 @@ pub(super) fn initiate(
         let ephemeral = new_secret().map_err(|_| Status::Resource)?;
         let (frame, established, secret) =
             initiated.respond(ephemeral, &preshared, suite, crc32c)?;
+        let keys = keep(binding.stamp.epoch, client, &secret)?;
 
         begin(&identity, channel, frame.as_bytes(), &established)?;
         Ok(Proof {
             credentials,
             binding,
             export,
-            keys: Some(SessionKeys {
-                epoch: binding.stamp.epoch,
-                secret,
-                client,
-            }),
+            keys: Some(keys),
         })
     })
+}
+
+/// Returns what a session keeps of the handshake that its `client` has begun `epoch` with, in memory
+/// of its own.
+fn keep(epoch: Epoch, client: PublicKey, secret: &SessionSecret) -> Result<Arc<SessionKeys>> {
+    let keys = SessionKeys {
+        epoch,
+        secret: SessionSecret::empty(),
+        client,
+    };
+    let mut keys = UniqueArc::new(keys, GFP_KERNEL)?;
+
+    keys.secret.copy(secret);
+    Ok(keys.into())
 }
 
 /// Returns what a whole handshake takes, if it may be spent on the other side of `connection`, who

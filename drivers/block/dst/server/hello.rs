@@ -13,6 +13,7 @@ use crate::{
     proto::{
         access::Rights,
         admission::Barred,
+        credits::share,
         digest::{
             Digest,
             Digests, //
@@ -24,7 +25,10 @@ use crate::{
             FenceState,
             Writer, //
         },
-        geometry::Geometry,
+        geometry::{
+            DiskFlags,
+            Geometry, //
+        },
         handshake::HandshakeError,
         hello::{
             Hello,
@@ -52,11 +56,11 @@ use crate::{
 use super::{
     backend::Backend,
     counters::Counters,
-    door::Credentials,
     export::{
         Export,
         Inner, //
     },
+    handshake::Proof,
     link::Link,
     sessions::Session,
     walls::Share, //
@@ -155,6 +159,8 @@ pub(super) struct Admission {
     pub(super) stamp: Stamp,
     /// What the client may do.
     pub(super) rights: Rights,
+    /// Whether all that it writes has to be durable when it is done, see [`Session::is_durable`].
+    pub(super) durable: bool,
     /// What was agreed on.
     agreement: Agreement,
     /// Pages that the connection may have in flight.
@@ -169,8 +175,8 @@ pub(super) struct Admission {
 
 impl Admission {
     /// Lets the client in that said `hello` on the connection `link` and asked for `export`, or
-    /// does not. `credentials` are what the client has proved in the handshake of a sealed
-    /// connection; on others there are none.
+    /// does not. `proof` is what the client has shown in the handshake of a sealed connection, which
+    /// is over: a frame was opened. On others there is none.
     ///
     /// # Errors
     ///
@@ -179,10 +185,11 @@ impl Admission {
         export: &Arc<Export>,
         hello: &Hello<'_>,
         link: &Arc<Link>,
-        credentials: Option<&Credentials>,
+        proof: Option<&Proof>,
         now: u64,
     ) -> Result<Self, Denial> {
         let client = client_name(hello.client.unwrap_or_default()).map_err(|_| Status::Resource)?;
+        let credentials = proof.map(|proof| &proof.credentials);
         let mut guard = export.inner.lock();
         let inner = &mut *guard;
 
@@ -210,25 +217,28 @@ impl Admission {
             Decision::Fence(scope) => Some(Fence::new(hello.stamp, scope)),
             Decision::Refuse(status) => return Err(status.into()),
         };
-        let largest = inner.geometry().unwrap_or_default().max_cost();
-        let connections = u32::from(hello.connections.clamp(1, MAX_CONNECTIONS));
-        let window = (inner.window / connections).max(largest);
+        let geometry = inner.geometry().unwrap_or_default();
+        let largest = geometry.max_cost();
+        let connections = inner.sessions.connections(hello).min(MAX_CONNECTIONS);
+        let window = share(inner.window, connections, hello.connection, largest);
         let visit = link.visit();
         let pages = visit.take(Stock::Pages, window).inspect_err(|_| {
             // There is room as soon as that is done which the client has given up.
             inner.sessions.supersede(hello);
         })?;
         let total = inner.window;
-        let counters = inner.sessions.join(hello, link, credentials, || {
+        let durable = !geometry.has_volatile_cache();
+        let session = inner.sessions.join(hello, link, proof, || {
             let share = visit.take(Stock::Sessions, 1)?;
 
-            Ok(Session::new(hello, client, total, share, now)?)
+            Ok(Session::new(hello, client, durable, total, share, now)?)
         })?;
 
         Ok(Self {
             export: export.clone(),
             backend,
-            counters,
+            counters: session.counters().clone(),
+            durable: session.is_durable(),
             session: hello.session,
             number: hello.connection,
             stamp: hello.stamp,
@@ -272,11 +282,18 @@ impl Admission {
         }
     }
 
-    /// Returns what the client is told about the device now.
+    /// Returns what the client is told about the device now. What it was told about the cache when
+    /// its session began is the truth for as long as that lasts.
     pub(super) fn geometry(&self) -> Geometry {
-        let geometry = self.export.inner.lock().geometry();
+        let geometry = self.export.inner.lock().geometry().unwrap_or_default();
 
-        geometry.unwrap_or_default()
+        Geometry {
+            flags: geometry
+                .flags
+                .without(DiskFlags::VOLATILE_CACHE)
+                .with_if(DiskFlags::VOLATILE_CACHE, !self.durable),
+            ..geometry
+        }
     }
 
     /// Returns what follows the data of requests and replies, if anything.

@@ -119,16 +119,16 @@ impl Io {
         Ok(KBox::new(Operation::new(io), GFP_NOWAIT | __GFP_NOWARN)?)
     }
 
-    /// Makes it the request `request` that the client calls `handle`.
-    pub(super) fn accept(&mut self, handle: Handle, request: &Request) {
-        let durable = self.backlog.is_write_through();
-
+    /// Makes it the request `request` that the client calls `handle`. If `durable`, what it writes
+    /// has to be durable when it is done.
+    pub(super) fn accept(&mut self, handle: Handle, request: &Request, durable: bool) {
         self.handle = handle;
         self.opcode = request.opcode();
         self.extent = request.extent();
         self.command = command(request, durable);
         self.cost = request.cost();
         self.status = Status::Ok;
+        self.took = None;
         self.emulated = false;
         self.patient = false;
         self.flush = match request {

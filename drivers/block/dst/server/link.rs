@@ -30,13 +30,21 @@ use crate::{
 };
 
 use super::{
+    connection::End,
     io::Mailbox,
     listener::Listener,
+    memory::Short,
     walls::Visit, //
 };
 
 /// Milliseconds between two looks at a fence that is waited for.
 pub(super) const DRAINING_TICK: u64 = 300;
+
+/// A connection waits for the system to have memory.
+const SHORT: u32 = 1;
+
+/// A connection waits for the network to give pages back.
+const LENT: u32 = 2;
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -121,8 +129,10 @@ pub(super) struct Link {
     heard: Atomic<u64>,
     /// Milliseconds of silence after which the client is dead, once it has introduced itself.
     keepalive: Atomic<u32>,
-    /// Whether it waits for memory.
-    starved: Atomic<bool>,
+    /// What memory it waits for, if any: [`SHORT`] or [`LENT`].
+    starved: Atomic<u32>,
+    /// Whether replies wait because the network takes no more.
+    blocked: Atomic<bool>,
 }
 
 impl Link {
@@ -144,7 +154,8 @@ impl Link {
             inflight: Atomic::new(0),
             heard: Atomic::new(now),
             keepalive: Atomic::new(HELLO_TIMEOUT_MS),
-            starved: Atomic::new(false),
+            starved: Atomic::new(0),
+            blocked: Atomic::new(false),
         };
 
         Ok(Arc::new(link, GFP_KERNEL)?)
@@ -179,6 +190,18 @@ impl Link {
     /// Returns why it has to end, if it has to.
     pub(super) fn is_cut(&self) -> Option<Cut> {
         Cut::from_number(self.cut.load(Acquire))
+    }
+
+    /// Ends who works for the connection if it has to end.
+    ///
+    /// # Errors
+    ///
+    /// Why it has to.
+    pub(super) fn check_cut(&self) -> Result<(), End> {
+        match self.is_cut() {
+            Some(cut) => Err(End::Cut(cut)),
+            None => Ok(()),
+        }
     }
 
     /// Notes where it stands. Process context.
@@ -220,8 +243,19 @@ impl Link {
     }
 
     /// Notes whether it waits for memory. It is woken at the next tick then.
-    pub(super) fn set_starved(&self, starved: bool) {
+    pub(super) fn set_starved(&self, starved: Option<Short>) {
+        let starved = match starved {
+            None => 0,
+            Some(Short::System) => SHORT,
+            Some(Short::Lent) => LENT,
+        };
+
         self.starved.store(starved, Relaxed);
+    }
+
+    /// Notes whether replies wait because the network takes no more.
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Relaxed);
     }
 
     /// Does what has to be done every now and then, at the time `now`. Process context.
@@ -229,10 +263,16 @@ impl Link {
         if self.is_at(Stage::Closing) {
             return;
         }
-        if self.is_at(Stage::Fenced) || self.starved.load(Relaxed) {
+        let starved = self.starved.load(Relaxed);
+
+        if self.is_at(Stage::Fenced) || starved == SHORT {
             // It is the server that lets the client wait.
             self.hear(now);
             return self.mailbox.wake();
+        }
+        if starved == LENT {
+            // It is the client that does not take what was sent.
+            self.mailbox.wake();
         }
 
         let silence = Silence {
@@ -240,10 +280,14 @@ impl Link {
             last_tx: now,
             ping_pending: false,
         };
-        let rule = Keepalive::server(self.keepalive.load(Relaxed));
+        let keepalive = self.keepalive.load(Relaxed);
 
-        if rule.check(now, silence) == Action::Dead {
-            self.cut(Cut::Silent);
+        if Keepalive::server(keepalive).check(now, silence) == Action::Dead {
+            return self.cut(Cut::Silent);
+        }
+        // The socket tells that it has room when there is much. That there is any is a sign of life.
+        if self.blocked.load(Relaxed) && now >= silence.last_rx + u64::from(keepalive / 3) {
+            self.mailbox.wake();
         }
     }
 }

@@ -6,6 +6,11 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
         Arc,
         Mutex, //
     }, //
@@ -56,6 +61,8 @@ pub(super) struct Listener {
     walls: Arc<Walls>,
     address: Address,
     job: Arc<Job>,
+    /// Whether somebody may wait who could not be accepted, for want of memory for example.
+    strained: Atomic<bool>,
     /// Until it is closed.
     #[pin]
     socket: Mutex<Option<Socket>>,
@@ -78,6 +85,7 @@ impl Listener {
                 walls,
                 address: address.clone(),
                 job,
+                strained: Atomic::new(false),
                 socket <- new_mutex!(None, "Listener::socket"),
             }),
             GFP_KERNEL,
@@ -125,11 +133,17 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts a connection; returns whether there was one.
+    /// Accepts a connection; returns whether there was one. If that failed it is tried again at the
+    /// next tick.
     fn accept(&self) -> bool {
         let socket = match self.listener.socket.lock().as_ref().map(Socket::accept) {
             Some(Ok(socket)) => socket,
-            Some(Err(_)) | None => return false,
+            Some(Err(error)) => {
+                // The bell does not ring again for who is there already.
+                self.listener.strained.store(error != EAGAIN, Relaxed);
+                return false;
+            }
+            None => return false,
         };
 
         if let Err(error) = self.begin(socket) {
@@ -285,6 +299,20 @@ impl Listeners {
             listeners: self.clone(),
             listener,
         })
+    }
+
+    /// Does what has to be done every now and then. Process context.
+    pub(super) fn tick(&self) {
+        // Whoever has the lock may wait for a file system. The next time will do.
+        let Some(shared) = self.shared.try_lock() else {
+            return;
+        };
+
+        for known in shared.iter() {
+            if known.listener.strained.xchg(false, Full) {
+                known.listener.job.schedule();
+            }
+        }
     }
 
     /// Ends the use of `listener` by an export.

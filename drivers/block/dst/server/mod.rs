@@ -113,6 +113,7 @@ impl Server {
         let listeners = Listeners::new(&registry, pool)?;
         let janitor = {
             let registry = registry.clone();
+            let listeners = listeners.clone();
 
             Thread::new(fmt!("dst-server"), None, move |current| {
                 for tick in (0..TICKS_OF_LOOK).cycle() {
@@ -121,6 +122,7 @@ impl Server {
                         break;
                     }
                     registry.tick();
+                    listeners.tick();
                     if tick == 0 {
                         registry.look_at_devices();
                     }

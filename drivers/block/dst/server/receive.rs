@@ -37,6 +37,7 @@ use super::{
         Io,
         IoBox, //
     },
+    memory::Short,
     serve::Serving, //
 };
 
@@ -72,6 +73,8 @@ impl Serving {
         let mut frames = 0;
 
         while frames < FRAME_BUDGET && bytes < BYTE_BUDGET {
+            connection.link.check_cut()?;
+
             let received = match core::mem::replace(&mut self.receiving, Receiving::Header) {
                 Receiving::Header => {
                     frames += 1;
@@ -163,16 +166,16 @@ impl Serving {
             },
         };
         let Some(mut io) = self.take_io() else {
-            return Ok(self.starve(connection, header));
+            return Ok(self.starve(connection, header, Short::System));
         };
 
         match &checked {
             Ok(request) => {
-                io.accept(header.handle, request);
-                if !self.memory.fill(&mut io.pages, pages(request)) {
+                io.accept(header.handle, request, self.admission.durable);
+                if let Err(short) = self.memory.fill(&mut io.pages, pages(request)) {
                     self.memory.put(&mut io.pages);
                     self.stock.push(io);
-                    return Ok(self.starve(connection, header));
+                    return Ok(self.starve(connection, header, short));
                 }
             }
             Err(status) => {
@@ -185,11 +188,11 @@ impl Serving {
         self.grant
             .accept(io.cost)
             .map_err(|_| End::Violation(Violation::Credits.text()))?;
-        connection.link.set_starved(false);
+        connection.link.set_starved(None);
 
         match checked {
             Ok(Request::Write { .. }) => self.receiving = Receiving::Data(io, 0),
-            Ok(_) => self.submit(connection, io),
+            Ok(_) => self.submit(connection, io)?,
             Err(_) => match channel.inbox.waste(header.payload as usize) {
                 0 => self.finish(connection, io),
                 waste => self.receiving = Receiving::Skip(io, waste),
@@ -198,10 +201,10 @@ impl Serving {
         Ok(Some(0))
     }
 
-    /// Waits for memory to accept the request of `header`.
-    fn starve(&mut self, connection: &Connection, header: Header) -> Option<usize> {
+    /// Waits for memory, of which it is `short`, to accept the request of `header`.
+    fn starve(&mut self, connection: &Connection, header: Header, short: Short) -> Option<usize> {
         self.receiving = Receiving::Starved(header);
-        connection.link.set_starved(true);
+        connection.link.set_starved(Some(short));
         None
     }
 
@@ -218,7 +221,7 @@ impl Serving {
 
         match arrived {
             Some(Arrived::All(len)) => {
-                self.submit(connection, io);
+                self.submit(connection, io)?;
                 Ok(Some(len))
             }
             Some(Arrived::Part(len)) => {
@@ -250,11 +253,19 @@ impl Serving {
         Ok(result)
     }
 
-    /// Has a request carried out.
-    fn submit(&mut self, connection: &Connection, mut io: IoBox) {
+    /// Has a request carried out, all of which is there by now. That may have taken a while: it is
+    /// looked again whether the client may still ask for it.
+    fn submit(&mut self, connection: &Connection, mut io: IoBox) -> Result<(), End> {
+        connection.link.check_cut()?;
+        if io.command.modifies() && self.export().is_read_only() {
+            io.status = Status::ReadOnly;
+            self.finish(connection, io);
+            return Ok(());
+        }
         connection.link.begin();
         io.begin();
         self.admission.backend.submit(io);
+        Ok(())
     }
 
     /// Notes that a request is done without having been carried out.

@@ -207,7 +207,7 @@ impl Registry {
         &self,
         id: SessionId,
         listener: &Arc<Listener>,
-    ) -> Option<(Arc<Export>, SessionKeys, Credentials)> {
+    ) -> Option<(Arc<Export>, Arc<SessionKeys>, Credentials)> {
         self.exports
             .lock()
             .iter()

@@ -100,6 +100,21 @@ impl Export {
         Finished::Here(durable)
     }
 
+    /// Waits until the removal, which somebody else does, is finished, but no longer than `limit_ms`
+    /// milliseconds; returns whether it is. Process context, of a thread without signals.
+    pub(crate) fn await_removal(&self, limit_ms: u32) -> bool {
+        let mut left = msecs_to_jiffies(limit_ms);
+        let mut inner = self.inner.lock();
+
+        while !inner.gone {
+            match self.left.wait_interruptible_timeout(&mut inner, left) {
+                CondVarTimeoutResult::Woken { jiffies } => left = jiffies,
+                CondVarTimeoutResult::Timeout | CondVarTimeoutResult::Signal { .. } => break,
+            }
+        }
+        inner.gone
+    }
+
     /// Waits until `ready`.
     fn await_that(&self, ready: impl Fn(&Inner) -> bool) {
         loop {

@@ -24,7 +24,10 @@ use crate::{
 
 use super::{
     channel::Channel,
-    connection::End,
+    connection::{
+        Connection,
+        End, //
+    },
     io::{
         Chain,
         IoBox, //
@@ -58,7 +61,13 @@ impl Body for Data {
 
 impl Serving {
     /// Sends the replies of requests that are done, as far as there is room.
-    pub(super) fn answer(&mut self, channel: &mut Channel) -> Result<(), End> {
+    pub(super) fn answer(
+        &mut self,
+        connection: &Connection,
+        channel: &mut Channel,
+    ) -> Result<(), End> {
+        let link = &connection.link;
+
         loop {
             self.fill(channel)?;
 
@@ -74,6 +83,11 @@ impl Serving {
                 )
                 .map_err(|error| End::Fault(Fault::Socket(error)))?;
 
+            // What the client has received is as good as what it has sent.
+            if channel.outbox.is_relieved() {
+                link.hear(connection.registry.clock.now());
+            }
+            link.set_blocked(sent == Sent::Blocked);
             if sent == Sent::Blocked || self.finished.is_empty() {
                 return Ok(());
             }

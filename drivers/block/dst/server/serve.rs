@@ -148,13 +148,13 @@ impl Serving {
     ) -> Result<After, End> {
         self.reap(connection);
         self.tell_change(channel);
-        self.answer(channel)?;
+        self.answer(connection, channel)?;
 
         let after = batch(|| self.receive(connection, channel))?;
 
         // Fast devices are done by now.
         self.reap(connection);
-        self.answer(channel)?;
+        self.answer(connection, channel)?;
         Ok(after)
     }
 
@@ -166,6 +166,7 @@ impl Serving {
             return;
         }
 
+        // It says about the cache what the client was told before: see [`Admission::durable`].
         let geometry = self.admission.geometry();
         let header = Header::request(Opcode::Event, Handle::NONE, self.stamp());
         let payload = geometry.encode();

@@ -38,6 +38,7 @@ use super::{
     counters::Counters,
     door::Credentials,
     export::Export,
+    handshake::Proof,
     hello::Denial,
     link::{
         Cut,
@@ -64,11 +65,14 @@ struct Member {
 /// A client that is attached.
 pub(super) struct Session {
     id: SessionId,
-    /// What its client has proved last, if the export has keys. The key is that of the first
-    /// connection: all others have to be made with the same one.
+    /// What its client has proved in its last whole handshake, if the export has keys. The key is
+    /// that of the first connection: all others have to be made with the same one.
     credentials: Option<Credentials>,
     /// Whether it may write.
     write: bool,
+    /// Whether its client was told that there is no volatile cache. It does not flush then, whatever
+    /// becomes of the device, so all that it writes has to be durable when it is done.
+    durable: bool,
     /// The highest epoch it has had.
     epoch: Epoch,
     /// The highest generation of each connection in that epoch.
@@ -77,21 +81,26 @@ pub(super) struct Session {
     client: CString,
     /// When it began.
     began: u64,
+    /// How many connections it would have, as the first one of its epoch has said.
+    connections: u16,
     /// Pages it may have in flight.
     window: u32,
     counters: Arc<Counters>,
-    /// What further connections can join with.
-    common: Option<SessionKeys>,
+    /// What further connections can join with, from the same handshake. In memory of its own, which
+    /// is wiped: this here moves about with the session.
+    common: Option<Arc<SessionKeys>>,
     members: KVec<Member>,
     /// It is one of those that its client may have.
     _share: Share,
 }
 
 impl Session {
-    /// Returns a session without members that begins with `hello` at the time `now`.
+    /// Returns a session without members that begins with `hello` at the time `now`; `durable` if
+    /// the client is told that there is no volatile cache.
     pub(super) fn new(
         hello: &Hello<'_>,
         client: CString,
+        durable: bool,
         window: u32,
         share: Share,
         now: u64,
@@ -100,10 +109,12 @@ impl Session {
             id: hello.session,
             credentials: None,
             write: hello.write,
+            durable,
             epoch: Epoch::default(),
             generations: [Generation::default(); MAX_CONNECTIONS as usize],
             client,
             began: now,
+            connections: hello.connections,
             window,
             counters: Arc::new(Counters::default(), GFP_KERNEL)?,
             common: None,
@@ -136,8 +147,16 @@ impl Session {
         }
     }
 
-    /// Makes the connection `number` a member, records its stamp and cuts what is older.
-    fn join(&mut self, link: &Arc<Link>, number: u16, stamp: Stamp) -> Result<(), Denial> {
+    /// Makes the connection that said `hello`, whose client has shown what is in `proof`, a member,
+    /// records its stamp and cuts what is older.
+    fn join(
+        &mut self,
+        link: &Arc<Link>,
+        hello: &Hello<'_>,
+        proof: Option<&Proof>,
+    ) -> Result<(), Denial> {
+        let (number, stamp) = (hello.connection, hello.stamp);
+
         if self.members.len() >= MAX_MEMBERS {
             return Err(Denial::new(
                 Status::Resource,
@@ -156,13 +175,29 @@ impl Session {
 
         if stamp.epoch > self.epoch {
             self.epoch = stamp.epoch;
+            self.connections = hello.connections;
             self.generations = [Generation::default(); MAX_CONNECTIONS as usize];
         }
         if let Some(generation) = self.generations.get_mut(usize::from(number)) {
             *generation = stamp.generation;
         }
+        if let Some(proof) = proof {
+            self.learn(proof);
+        }
         self.cut_older(number, stamp);
         Ok(())
+    }
+
+    /// Notes what is in `proof`, if that comes from a whole handshake: what further connections can
+    /// join with and what it proves belong together. Who has joined may have done so before they
+    /// changed.
+    fn learn(&mut self, proof: &Proof) {
+        if proof.keys.is_some() {
+            self.common = proof.keys.clone();
+        }
+        if proof.keys.is_some() || self.credentials.is_none() {
+            self.credentials = Some(proof.credentials.clone());
+        }
     }
 
     /// Cuts what is older than the connection `number` of `stamp`.
@@ -175,6 +210,16 @@ impl Session {
                 member.link.cut(Cut::Superseded);
             }
         }
+    }
+
+    /// Returns its counters.
+    pub(super) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Returns whether all that it writes has to be durable when it is done.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable
     }
 
     /// Returns what its client has proved, if anything.
@@ -270,23 +315,10 @@ impl Sessions {
 
     /// Returns what further connections of the session `id` can join with, and what that proves, if
     /// there is something.
-    pub(super) fn keys(&self, id: SessionId) -> Option<(SessionKeys, Credentials)> {
+    pub(super) fn keys(&self, id: SessionId) -> Option<(Arc<SessionKeys>, Credentials)> {
         let session = self.get(id)?;
-        let keys = session.common.as_ref()?;
-        let keys = SessionKeys {
-            epoch: keys.epoch,
-            secret: keys.secret.duplicate(),
-            client: keys.client,
-        };
 
-        Some((keys, session.credentials()?.clone()))
-    }
-
-    /// Notes what further connections of the session `id` can join with from now on.
-    pub(super) fn set_keys(&mut self, id: SessionId, keys: SessionKeys) {
-        if let Some(session) = self.0.iter_mut().find(|session| session.id == id) {
-            session.common = Some(keys);
-        }
+        Some((session.common.clone()?, session.credentials()?.clone()))
     }
 
     /// Returns what is known of the session of `hello`.
@@ -311,6 +343,14 @@ impl Sessions {
             .is_some_and(|session| session.key() != key)
     }
 
+    /// Returns how many connections the session of `hello` shares its pages among. That is what the
+    /// first one of an epoch says, or each could have the others get less than itself.
+    pub(super) fn connections(&self, hello: &Hello<'_>) -> u16 {
+        self.get(hello.session)
+            .filter(|session| session.epoch == hello.stamp.epoch)
+            .map_or(hello.connections, |session| session.connections)
+    }
+
     /// Returns who writes to an export with a single writer.
     pub(super) fn writer(&self) -> Writer {
         self.0
@@ -319,9 +359,8 @@ impl Sessions {
             .map_or(Writer::Vacant, |session| Writer::Held(session.id))
     }
 
-    /// Makes the connection that said `hello`, whose client has proved `credentials`, a member of its
-    /// session, which is `new` if it is not known yet, and cuts what is older. Returns the counters
-    /// of the session.
+    /// Makes the connection that said `hello`, whose client has shown `proof`, a member of its
+    /// session, which is `new` if it is not known yet, and cuts what is older. Returns the session.
     ///
     /// # Errors
     ///
@@ -331,34 +370,34 @@ impl Sessions {
         &mut self,
         hello: &Hello<'_>,
         link: &Arc<Link>,
-        credentials: Option<&Credentials>,
+        proof: Option<&Proof>,
         new: impl FnOnce() -> Result<Session, Denial>,
-    ) -> Result<Arc<Counters>, Denial> {
-        if let Some(session) = self
-            .0
-            .iter_mut()
-            .find(|session| session.id == hello.session)
-        {
-            session.join(link, hello.connection, hello.stamp)?;
-            session.credentials = credentials.cloned();
-            return Ok(session.counters.clone());
-        }
-        if self.0.len() >= MAX_SESSIONS {
-            return Err(Denial::new(
-                Status::Resource,
-                "too many sessions of this export",
-            ));
-        }
+    ) -> Result<&Session, Denial> {
+        let known = self.0.iter().position(|it| it.id == hello.session);
+        let index = match known.and_then(|index| Some((index, self.0.get_mut(index)?))) {
+            Some((index, session)) => {
+                session.join(link, hello, proof)?;
+                index
+            }
+            None => {
+                if self.0.len() >= MAX_SESSIONS {
+                    return Err(Denial::new(
+                        Status::Resource,
+                        "too many sessions of this export",
+                    ));
+                }
 
-        let mut session = new()?;
-        let counters = session.counters.clone();
+                let mut session = new()?;
 
-        session.join(link, hello.connection, hello.stamp)?;
-        session.credentials = credentials.cloned();
-        self.0
-            .push(session, GFP_KERNEL)
-            .map_err(|_| Status::Resource)?;
-        Ok(counters)
+                session.join(link, hello, proof)?;
+                self.0
+                    .push(session, GFP_KERNEL)
+                    .map_err(|_| Status::Resource)?;
+                self.0.len() - 1
+            }
+        };
+
+        Ok(self.0.get(index).ok_or(Status::Resource)?)
     }
 
     /// Cuts what the client that said `hello` has given up by coming back, though it does not get in.

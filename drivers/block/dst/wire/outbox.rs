@@ -161,6 +161,10 @@ pub(crate) struct Outbox<B> {
     done: usize,
     /// Bytes of the next frame that were sent.
     part: usize,
+    /// Whether the socket took no more when it was last tried.
+    blocked: bool,
+    /// Whether it has taken something since then.
+    relieved: bool,
 }
 
 impl<B: Body> Outbox<B> {
@@ -174,6 +178,8 @@ impl<B: Body> Outbox<B> {
             frames: KVec::with_capacity(frames, GFP_KERNEL)?,
             done: 0,
             part: 0,
+            blocked: false,
+            relieved: false,
         })
     }
 
@@ -197,6 +203,12 @@ impl<B: Body> Outbox<B> {
     /// Returns whether there is nothing to send.
     pub(crate) fn is_empty(&self) -> bool {
         self.frames.is_empty()
+    }
+
+    /// Returns whether the socket has taken something after it had taken no more, since this was
+    /// last asked. Then the other side has received some of what was sent before.
+    pub(crate) fn is_relieved(&mut self) -> bool {
+        core::mem::take(&mut self.relieved)
     }
 
     /// Returns how many frames there is room for.
@@ -372,7 +384,10 @@ impl<B: Body> Outbox<B> {
 
             match socket.send(&list, more || !whole) {
                 Ok(bytes) => self.advance(bytes, &mut sent),
-                Err(error) if error == EAGAIN => return Ok(Sent::Blocked),
+                Err(error) if error == EAGAIN => {
+                    self.blocked = true;
+                    return Ok(Sent::Blocked);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -386,6 +401,7 @@ impl<B: Body> Outbox<B> {
 
     /// Notes that the socket took the next `bytes` bytes.
     fn advance(&mut self, bytes: usize, sent: &mut impl FnMut(B)) {
+        self.relieved |= core::mem::take(&mut self.blocked) && bytes > 0;
         self.part += bytes;
         while let Some(frame) = self.frames.get_mut(self.done) {
             let len = frame.len();

@@ -47,6 +47,8 @@ class Disk:
         # Seconds that a write may take, if not held.
         self.slowness = 0.0
         self.holds = 0
+        # Whether requests are left in the socket, until that is full.
+        self.deaf = False
         self.held: list[tuple] = []
         # Kinds of requests that fail, without being done.
         self.failing: set[int] = set()
@@ -86,6 +88,8 @@ class Disk:
         """Take requests, and decide when each is done."""
         with contextlib.suppress(ConnectionError):
             while True:
+                with self.changed:
+                    self.changed.wait_for(lambda: not self.deaf)
                 _, flags, kind, cookie, offset, length = _REQUEST.unpack(
                     self._exactly(_REQUEST.size)
                 )
@@ -189,6 +193,14 @@ def hold(device: str, count: int) -> None:
     disk = _disks[device]
     with disk.changed:
         disk.holds = count
+
+
+def deafen(device: str, deaf: bool) -> None:
+    """Take no more requests, or take them again; one more may be on its way."""
+    disk = _disks[device]
+    with disk.changed:
+        disk.deaf = deaf
+        disk.changed.notify_all()
 
 
 def holding(device: str, least: int = 1) -> bool:

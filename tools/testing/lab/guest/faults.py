@@ -34,6 +34,14 @@ def _text(module: str) -> tuple[int, int]:
     return min(code), max(code) + MARGIN
 
 
+def _function(name: str) -> tuple[int, int]:
+    """Where a function of the kernel begins and ends."""
+    with open("/proc/kallsyms", encoding="utf-8") as file:
+        symbols = [line.split() for line in file]
+    (start,) = [int(words[0], 16) for words in symbols if words[2] == name]
+    return start, min(address for words in symbols if (address := int(words[0], 16)) > start)
+
+
 def _begin(percent: int, task: bool, start: int, end: int) -> None:
     """Let allocations fail by what is in their backtrace, or by who asks for them."""
     _set(
@@ -56,6 +64,11 @@ def _begin(percent: int, task: bool, start: int, end: int) -> None:
 def begin(percent: int) -> None:
     """Let so many in a hundred allocations with the module in their backtrace fail."""
     _begin(percent, False, *_text("dst"))
+
+
+def begin_in(name: str, percent: int) -> None:
+    """The same, but with a function of the kernel in their backtrace."""
+    _begin(percent, False, *_function(name))
 
 
 def load(path: str, percent: int) -> int:

@@ -50,6 +50,11 @@ def threads() -> list[str]:
     return found
 
 
+def threads_at_most(name: str, most: int) -> bool:
+    """Whether there are no more than so many threads of that name."""
+    return threads().count(name) <= most
+
+
 def after_unload() -> list[str]:
     """What an unloaded module should have taken with it but did not."""
     found = [f"thread {name}" for name in threads()]

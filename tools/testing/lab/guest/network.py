@@ -21,3 +21,16 @@ def configure(name: str, links: dict[str, list[str]]) -> None:
             # Duplicate address detection would keep IPv6 unusable for a second.
             commands += [f"addr add {a} dev {interface}{' nodad' * (':' in a)}" for a in links[mac]]
     subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
+
+
+def all_read(port: int) -> bool:
+    """Whether whoever listens at a port has read all that its connections have brought."""
+    waiting = 0
+    for path in "/proc/net/tcp", "/proc/net/tcp6":
+        with open(path, encoding="utf-8") as file:
+            next(file)
+            for line in file:
+                _, local, _, _, queues, *_ = line.split()
+                if int(local.rpartition(":")[2], 16) == port:
+                    waiting += int(queues.rpartition(":")[2], 16)
+    return waiting == 0

@@ -50,3 +50,8 @@ def drains_or_is_back(name: str, reconnects: int) -> bool:
 def no_exports() -> bool:
     """Whether nothing is exported."""
     return show("export", "list") == []
+
+
+def sessions_are(count: int) -> bool:
+    """Whether so many clients are attached."""
+    return len(show("sessions")) == count

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/blk-mq.h>
 #include <linux/highmem.h>
 
 #include "helpers.h"
@@ -96,6 +97,29 @@ bool dstblk_helper_bdev_read_only(struct block_device *bdev)
 bool dstblk_helper_bdev_nowait(struct block_device *bdev)
 {
 	return bdev_nowait(bdev);
+}
+
+/*
+ * Whether the driver of @bdev may sleep in the context that submits to it,
+ * whatever the bio says: blk-mq itself takes no notice of REQ_NOWAIT then.
+ *
+ * The tag set belongs to the driver, which frees it when the disk is gone. A
+ * disk may go while it is open, but not while its queue is used, and that
+ * nobody can begin to do when it goes, or when it is frozen and who submits
+ * would wait anyway.
+ */
+bool dstblk_bdev_may_block(struct block_device *bdev)
+{
+	struct request_queue *q = bdev_get_queue(bdev);
+	bool may;
+
+	if (!queue_is_mq(q))
+		return false;
+	if (!percpu_ref_tryget_live(&q->q_usage_counter))
+		return true;
+	may = q->tag_set->flags & BLK_MQ_F_BLOCKING;
+	percpu_ref_put(&q->q_usage_counter);
+	return may;
 }
 
 bool dstblk_helper_bdev_is_zoned(struct block_device *bdev)

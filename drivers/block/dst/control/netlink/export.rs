@@ -12,6 +12,7 @@ use super::{
         Control, //
     },
     keys,
+    later,
     values::{
         self,
         Counters, //
@@ -80,6 +81,15 @@ pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
         ),
     );
 
+    // It takes no more threads if somebody is impatient.
+    if export.is_leaving() {
+        return later(control, request, move |_, _| {
+            match export.await_removal(REMOVAL_LIMIT_MS) {
+                true => Ok(()),
+                false => Err(late),
+            }
+        });
+    }
     within(control, request, REMOVAL_LIMIT_MS, late, move |control| {
         control.remove_export(&export, force)
     })

@@ -2,6 +2,8 @@
 
 //! The secret of a session and what comes out of it.
 
+use core::convert::Infallible;
+
 use zerocopy::little_endian::{
     U16,
     U32, //
@@ -81,6 +83,19 @@ impl SessionSecret {
         let [secret] = hkdf::<P, 1>(&hash, &input);
 
         Self(secret)
+    }
+
+    /// No secret yet: what has [`Self::copy`] fill it where it is going to stay.
+    pub const fn empty() -> Self {
+        Self(Secret::zero())
+    }
+
+    /// Becomes the same as `other`, the bytes of which were never anywhere else in between.
+    pub fn copy(&mut self, other: &Self) {
+        let Ok(()) = self.0.fill::<Infallible>(|bytes| {
+            bytes.copy_from_slice(other.0.expose());
+            Ok(())
+        });
     }
 
     /// Another one with the same bytes, for whoever needs one of its own.
