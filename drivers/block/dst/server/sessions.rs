@@ -339,8 +339,7 @@ impl Sessions {
 
     /// Returns whether the session `id` belongs to somebody else than who owns `key`, if any.
     pub(super) fn is_of_another(&self, id: SessionId, key: Option<&PublicKey>) -> bool {
-        self.get(id)
-            .is_some_and(|session| session.key() != key)
+        self.get(id).is_some_and(|session| session.key() != key)
     }
 
     /// Returns how many connections the session of `hello` shares its pages among. That is what the

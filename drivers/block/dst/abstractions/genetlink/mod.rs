@@ -30,9 +30,9 @@ use kernel::{
             Release, //
         },
         new_mutex,
+        rcu,
         Arc,
         ArcBorrow,
-        rcu,
         Mutex, //
     },
     types::Opaque, //
