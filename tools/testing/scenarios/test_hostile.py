@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Clients that break the protocol: refused, others served, nothing leaks."""
 
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from lab.rpc import RemoteError
 from lab.wire import Frame, Hello, Opcode, Status
 
 SECTORS = (1 << 30) // 512
+# How often something is done that may cost memory each time, and what may be lost to others.
+ROUNDS = 10
+LITTLE = 8 << 20
 
 
 @pytest.fixture
@@ -30,6 +34,9 @@ def honest(server: Machine) -> Iterator[Client]:
     assert client.read(80, 8) == b"h" * 4096
     assert client.alive()
     client.close()
+    # Whatever others did, nothing is kept for any of them.
+    server.wait("walls.holds", 30, connections=0, unwelcomed=0, sessions=0, pages=0)
+    assert server.dst.show_export("disk")["counters"]["in_flight"] == 0
 
 
 @pytest.fixture
@@ -173,6 +180,45 @@ def test_impossible_requests(server: Machine, honest: Client, subtests: pytest.S
     )
 
 
+# Requests that do not fit blocks of 4 KiB.
+MISALIGNED = {
+    "begins within a block": (84, 8),
+    "ends within a block": (80, 12),
+    "a sector of a block": (80, 1),
+    "the last sector of a block": (87, 1),
+    "begins and ends within blocks": (81, 14),
+}
+
+
+@pytest.mark.attack("requests that are no multiple of the block size", "answered with an error")
+def test_misaligned_requests(server: Machine, honest: Client, subtests: pytest.Subtests) -> None:
+    """The device would not take them; none gets as far as that."""
+    size = 4 << 20
+    device = server.call("blockio.memory_disk", size=size, name="blocks", block=4096)
+    server.dst.export("blocks", device, allow=("127.0.0.0/8:rw",))
+    client = Client(server)
+    geometry = client.hello("blocks").geometry
+    assert geometry.logical_block == 4096
+    assert geometry.max_discard_sectors and geometry.max_write_zeroes_sectors
+    client.write(0, secrets.token_bytes(64 * 4096))
+    whole = {"path": device, "sector": 0, "count": size // 512}
+    before = server.call("blockio.digest", **whole)
+    done = server.call("stat.stat", device=device.removeprefix("/dev/"))
+    for name, (sector, sectors) in MISALIGNED.items():
+        for opcode in Opcode.READ, Opcode.WRITE, Opcode.DISCARD, Opcode.WRITE_ZEROES:
+            with subtests.test(f"{opcode.name}: {name}"):
+                data = b"evil" * (sectors * 128) if opcode == Opcode.WRITE else b""
+                answer = client.ask(client.request(opcode, sector, sectors, payload=data))
+                assert answer.status == Status.INVALID and not answer.payload, answer
+                assert (answer.sector, answer.sectors) == (sector, sectors)
+    assert server.call("stat.stat", device=device.removeprefix("/dev/")) == done
+    assert server.call("blockio.digest", **whole) == before
+    client.write(80, b"good" * 1024)
+    assert client.read(80, 8) == b"good" * 1024
+    client.close()
+    server.dst.ctl("export", "del", "blocks", "--force")
+
+
 # Frames after the welcome that cost the connection.
 FATAL = {
     "garbage": lambda c: secrets.token_bytes(4096),
@@ -242,31 +288,79 @@ def test_credits_are_a_limit(server: Machine, honest: Client) -> None:
     assert honest.alive()
 
 
+def spare(server: Machine) -> int:
+    """How many bytes of memory nobody needs."""
+    text = server.sh("echo 3 > /proc/sys/vm/drop_caches; grep MemAvailable /proc/meminfo")
+    return int(text.split()[1]) << 10
+
+
+def never_read(server: Machine) -> tuple[Client, int]:
+    """A client that has asked for all that it may and reads nothing: it blocks the server."""
+    deaf = Client(server)
+    window = deaf.hello("disk").window
+    deaf.send(b"".join(deaf.request(Opcode.READ, 0, 512).encode() for _ in range(window // 64)))
+    stuck = server.wait("tcp.blocked", 60, port=PORT, seconds=1)
+    (queues,) = stuck.values()
+    # The rest is where the server has it.
+    assert sum(queues.values()) < window * 4096 / 2, queues
+    return deaf, window
+
+
 @pytest.mark.attack(
     "a client that never reads its replies", "its own memory is used up, others are served"
 )
 def test_a_client_that_never_reads(server: Machine, honest: Client) -> None:
     """Its replies fill its own pipe and nobody else's."""
-    deaf = Client(server)
-    window = deaf.hello("disk").window
-    for _ in range(window // 64):
-        deaf.send(deaf.request(Opcode.READ, 0, 512))
+    before = spare(server)
+    deaf, window = never_read(server)
     for number in range(50):
         honest.write(800 + 8 * number, bytes([number]) * 4096)
+        assert honest.read(800 + 8 * number, 8) == bytes([number]) * 4096
     assert honest.alive()
-    in_flight = server.dst.json("sessions")
-    assert all(session["counters"]["in_flight"] <= window for session in in_flight)
+    assert server.call("tcp.blocked", port=PORT, seconds=0.1)
+    # Both have been granted as much, and nobody takes more than that.
+    assert server.dst.json("server", "show")["held"]["pages"] == 2 * window
+    assert before - spare(server) < window * 4096 + LITTLE
     deaf.close(reset=True)
+
+
+@pytest.mark.attack(
+    "clients that leave in the middle of what they do, again and again", "their memory comes back"
+)
+def test_memory_comes_back(server: Machine, honest: Client) -> None:
+    def leave() -> None:
+        deaf, window = never_read(server)
+        writer = Client(server)
+        writer.hello("disk")
+        write = writer.request(Opcode.WRITE, 4096, 512, payload=bytes(512 * 512)).encode()
+        # More takes its time on the way into the machine.
+        writer.send(write[: len(write) // 2])
+        deaf.close(reset=True)
+        writer.close()
+        server.wait("walls.holds", 30, connections=1, sessions=1, pages=window)
+
+    leave()
+    before = spare(server)
+    for _ in range(ROUNDS):
+        leave()
+    # Each of them had some MiB.
+    assert before - spare(server) < LITTLE
 
 
 @pytest.mark.attack("connections that never greet", "others get in")
 def test_a_full_house_recovers(server: Machine, honest: Client) -> None:
-    """Connections that never greet do not keep others out for long."""
-    silent = [Client(server) for _ in range(80)]
-    for client in silent:
-        client.close(reset=True)
+    """Connections that never greet do not keep others out, not even from the same address."""
+    most = server.dst.json("server", "show")["limits"]["source_unwelcomed"]
+    silent = [Client(server) for _ in range(most + 16)]
+    server.wait("walls.holds", unwelcomed=most)
     late = Client(server)
     late.hello("disk")
+    assert late.read(80, 8) == b"h" * 4096
+    # Who has waited longest had to go, and nobody else.
+    assert all(client.closed() for client in silent[:17])
+    assert server.dst.json("server", "show")["held"]["unwelcomed"] == most - 1
+    for client in silent:
+        client.close(reset=True)
     assert late.read(80, 8) == b"h" * 4096
     late.close()
 
@@ -306,7 +400,8 @@ def test_the_log_is_not_flooded(server: Machine, honest: Client) -> None:
     assert honest.alive()
     seconds = time.monotonic() - begin
     said = server.console().splitlines()[lines:]
-    # Ten in five seconds, whatever how many come, and a few of others.
+    # Who it was is told, but not each time: ten in five seconds, and a few of others.
+    assert any(re.search(r"dst: 127\.0\.0\.1:\d+ at .*: \w+", line) for line in said), said
     assert len(said) <= 30 + 2 * seconds
     assert not any("\x1b" in line for line in said)
 
