@@ -15,6 +15,7 @@ from lab.flavour import FLAVOURS, Flavour
 from lab.fuzz import Fuzz
 from lab.keyed import Keyed
 from lab.machine import Machine
+from lab.peer import Client
 from lab.pool import Pool
 
 FAILED = pytest.StashKey[bool]()
@@ -197,6 +198,24 @@ def server(pair: tuple[Machine, Machine]) -> Machine:
 def client(pair: tuple[Machine, Machine]) -> Machine:
     """The client of the pair."""
     return pair[1]
+
+
+@pytest.fixture
+def honest(server: Machine) -> Iterator[Client]:
+    """A well-behaved client that has to be served whatever others do."""
+    # Its client sends nothing by itself: others take their time.
+    options = ("--shared-writers", "--keepalive", "10m")
+    server.dst.export("disk", server.disk(0), *options, allow=("127.0.0.0/8:rw",))
+    client = Client(server)
+    client.hello("disk")
+    client.write(80, b"h" * 4096)
+    yield client
+    assert client.read(80, 8) == b"h" * 4096
+    assert client.alive()
+    client.close()
+    # Whatever others did, nothing is kept for any of them.
+    server.wait("walls.holds", 30, connections=0, unwelcomed=0, sessions=0, pages=0)
+    assert server.dst.show_export("disk")["counters"]["in_flight"] == 0
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """fio jobs that write, remember and compare."""
 
+import json
 from typing import Any
 
-from lab.machine import Machine, Process
+from lab.machine import Machine, Process, Result
 
 # Part of the data that a slow kernel is given.
 SHARE = 8
@@ -52,6 +53,18 @@ def command(
         "--output-format=terse",
         *extra,
     ]
+
+
+def timed(seconds: float) -> tuple[str, ...]:
+    """Options with which a job goes on for so long, and then tells how long requests took."""
+    return "--time_based", f"--runtime={seconds:.0f}", "--output-format=json"
+
+
+def longest(result: Result) -> float:
+    """How many seconds the slowest request of such a job took."""
+    (job,) = json.loads(result.out[result.out.index("{") :])["jobs"]
+    assert job["error"] == 0 and job["write"]["total_ios"] and job["read"]["total_ios"], job
+    return max(job[way]["clat_ns"]["max"] for way in ("read", "write")) / 1e9
 
 
 def scaled(client: Machine, job: dict[str, Any]) -> dict[str, Any]:

@@ -55,8 +55,10 @@ STORAGES = {
     "unresolvable host": Case(
         "add new no-such-host.invalid", 6, "unresolvable", "no-such-host.invalid"
     ),
-    "nobody listens": Case("add new {host}:9 --timeout 2s", 6, "connection-refused", "{host}:9"),
-    "nobody answers": Case("add new 10.77.0.250 --timeout 1s", 6, "", "10.77.0.250"),
+    "nobody listens": Case(
+        "add new {host}:9 --timeout 2s", 6, "connection-refused", "nobody listens on {host}:9"
+    ),
+    "nobody answers": Case("add new 10.77.0.250 --timeout 1s", 6, "timeout", "10.77.0.250"),
     "no such export": Case("add new {host}", 7, "no-such-export", "new"),
     "export is read-only": Case("add new {host} --export readonly", 7, "read-only", "readonly"),
     "not let in": Case("add new {host} --export private", 7, "not-permitted", "{host}"),
@@ -67,7 +69,9 @@ STORAGES = {
         "wrong-identity",
         "taken",
     ),
-    "not a DST server": Case("add new {host}:7772 --timeout 2s", 6, "", "7772"),
+    "not a DST server": Case(
+        "add new {host}:7772 --timeout 2s", 6, "not-dst", "{host}:7772 is not a DST server"
+    ),
     "impossible port": Case("add new {host}:70000", 2, "usage", "70000"),
     "unknown storage": Case("del nothing", 3, "no-such-object", "nothing"),
     "unknown storage shown": Case("show nothing", 3, "no-such-object", "nothing"),
@@ -75,28 +79,46 @@ STORAGES = {
 
 
 def objects(machine: Machine) -> list[str]:
-    """Everything that exists on a machine."""
+    """Everything that exists on a machine, who listens there, and what has a device for itself."""
+    loops = machine.sh("ls -d /dev/loop[0-9]* || true").split()
+    listening = machine.sh("ss -Hltn").splitlines()
     return sorted(
         [f"storage {entry['name']}" for entry in machine.dst.json("list")]
         + [f"export {entry['name']}" for entry in machine.dst.json("export", "list")]
-        + machine.sh("ls /dev /sys/block").split()
+        + [f"listens {line.split()[3]}" for line in listening]
+        + [f"held {loop}" for loop in loops if not machine.call("spaces.is_free", path=loop)]
+        + machine.sh("ls /dev /sys/block /sys/class/dst").split()
     )
 
 
 def check(machine: Machine, case: Case, **values: str) -> None:
     """Run the command; see how it fails and that nothing has changed."""
-    before = objects(machine)
+    before, threads = objects(machine), machine.call("leftovers.threads")
     words = [word.strip("'") for word in case.words.format(**values).split()]
     result = machine.dst.ctl("--json", *words, check=False)
     assert result.rc == case.rc, result
     failure = json.loads(result.err.strip().splitlines()[-1])["error"]
-    if case.cause:
-        assert failure["cause"] == case.cause, result
+    assert failure["cause"] == case.cause, result
     assert case.names.format(**values) in failure["message"] + str(failure.get("kernel")), result
     plain = machine.dst.ctl(*words, check=False)
     assert plain.rc == case.rc
     assert len(plain.err.strip()) > 20 and "panicked" not in plain.err, plain
     assert objects(machine) == before
+    # Who has ended may not be buried yet.
+    machine.wait("leftovers.threads_are", what=f"threads {threads}", names=threads)
+
+
+# A polite one: it does not reset the connection, which would tell something else.
+STRANGER = """
+import contextlib, socket
+listener = socket.create_server(("0.0.0.0", 7772))
+while True:
+    client, _ = listener.accept()
+    with client, contextlib.suppress(OSError):
+        client.sendall(b"220 mail.example.org ESMTP ready" * 4)
+        while client.recv(4096):
+            pass
+"""
 
 
 @pytest.fixture
@@ -110,16 +132,7 @@ def devices(server: Machine) -> dict[str, str]:
     server.dst.export("readonly", made["readonly"], "--read-only")
     server.dst.export("private", made["private"], allow=("192.0.2.0/24:rw",))
     server.dst.export("looking", made["looking"], allow=("10.77.0.0/16:ro",))
-    server.spawn(
-        "python3",
-        "-c",
-        (
-            "import socket\n"
-            "s = socket.create_server(('0.0.0.0', 7772))\n"
-            "while True:\n"
-            "    c, _ = s.accept(); c.sendall(b'220 mail.example.org ESMTP\\r\\n'); c.close()\n"
-        ),
-    )
+    server.spawn("python3", "-c", STRANGER)
     server.wait("files.content_matches", path="/proc/net/tcp", pattern=":1E5C .* 0A ")
     return made
 

@@ -2,6 +2,7 @@
 """Everything can be added, changed and removed at any time, under load."""
 
 import contextlib
+import itertools
 import random
 
 import pytest
@@ -14,6 +15,12 @@ from lab.pool import Spec
 from lab.wild import WildDisk
 
 ROUNDS = 10
+# For how many seconds the pool is resized under load, how often at least, and how long a request
+# may take then.
+RESIZED = 20
+RESIZES = 5
+PATIENCE = 3
+POOL = "/sys/class/dst/pool/threads"
 
 
 @pytest.mark.stock
@@ -91,27 +98,97 @@ def test_unload_with_everything_configured_but_idle(
 
 
 @pytest.mark.stock
-def test_the_pool_is_resized_under_load(disk: str, server: Machine, client: Machine) -> None:
-    job = fio.start(client, disk, size=96, blocks="512-64k", rate=24)
+def test_unload_under_load(disk: str, server: Machine, client: Machine) -> None:
+    """Refused where a device is in use; a server goes, and its clients wait for the next one."""
+    uuid = server.dst.show_export("disk")["uuid"]
+    job = fio.start(client, disk, size=96, blocks="4k-64k", rate=16)
+    client.wait("stat.written_at_least", device="dst-disk", sectors=2048)
+    for epoch in range(2, 5):
+        # This is what the kernel says as long as somebody holds a module.
+        assert client.call("leftovers.unload") == "EAGAIN"
+        assert client.dst.show("disk")["state"] == "connected"
+        server.dst.unload()
+        assert server.call("leftovers.after_unload") == []
+        client.dst.wait_state("disk", "reconnecting")
+        assert client.call("leftovers.unload") == "EAGAIN"
+        assert job.poll().rc is None
+        server.dst.load()
+        server.dst.export("disk", server.disk(0), "--uuid", uuid)
+        client.dst.wait_state("disk", "connected", epoch=epoch)
+        before = client.call("stat.moved", device="dst-disk")
+        client.wait("stat.moved_on", device="dst-disk", than=before)
+    job.wait(120)
+    assert client.dst.show("disk")["counters"]["errors"] == 0
+
+
+@pytest.mark.stock
+def test_all_of_it_in_a_loop_under_load(server: Machine, client: Machine) -> None:
+    """Loaded, added, used by as much as there can be, removed by force, unloaded."""
+    for number in range(ROUNDS):
+        server.dst.export("disk", server.disk(0))
+        disk = client.dst.attach("disk", server)
+        job = fio.start(client, disk, size=256, blocks="4k-64k", depth=32)
+        client.wait("stat.written_at_least", device="dst-disk", sectors=2048)
+        if number % 2:
+            server.dst.unload()  # with the connections, and what is under way
+        client.dst.ctl("del", "disk", "--force")
+        assert job.wait(30, check=False).rc != 0
+        client.dst.unload()
+        if number % 2 == 0:
+            server.dst.ctl("export", "del", "disk", "--force")
+            server.dst.unload()
+        for machine in server, client:
+            assert machine.call("leftovers.after_unload") == []
+            machine.dst.load()
+    server.dst.export("disk", server.disk(0))
+    fio.verify(client, client.dst.attach("disk", server), size=16)
+
+
+def resize(machine: Machine, threads: int, by: str) -> None:
+    """Change the number of threads, and see that there are as many, no more and no fewer."""
+    if by == "sysfs":
+        machine.sh(f"echo {threads} > {POOL}")
+    else:
+        machine.dst.ctl("pool", "set", str(threads))
+    assert machine.dst.json("pool", "show")["threads"] == threads
+    assert machine.read(POOL) == str(threads)
+    # The last one may not be buried yet.
+    machine.wait("leftovers.pool_is", what=f"{threads} threads", count=threads)
+
+
+@pytest.mark.stock
+@pytest.mark.parametrize("by", ["netlink", "sysfs"])
+def test_the_pool_is_resized_under_load(
+    disk: str, server: Machine, client: Machine, by: str
+) -> None:
+    """As much load as there can be goes on all the time, and no request waits for long."""
+    seconds = RESIZED * client.flavour.slowness
+    job = client.spawn(
+        *fio.command(disk, size=64, blocks="512-64k", extra=fio.timed(seconds)),
+    )
     client.wait("stat.written_at_least", device="dst-disk", sectors=256)
     limit = client.dst.json("pool", "show")["threads_limit"]
     dice = random.Random(1)
-    for number in range(4 * ROUNDS):
+    sizes = itertools.chain((1, limit) * 2, iter(lambda: dice.randint(1, limit), 0))
+    rounds = 0
+    for threads in sizes:
+        before = client.call("stat.moved", device="dst-disk")
         for machine in server, client:
-            threads = (1, limit)[number % 2] if number < 4 else dice.randint(1, limit)
-            machine.dst.ctl("pool", "set", str(threads))
-            assert machine.dst.json("pool", "show")["threads"] == threads
-    assert job.wait(120).rc == 0
+            resize(machine, threads, by)
+        if job.poll().rc is not None:
+            break
+        client.wait("stat.moved_on", device="dst-disk", than=before)
+        rounds += 1
+    assert rounds >= RESIZES, rounds
+    assert fio.longest(job.wait(30)) < PATIENCE * client.flavour.slowness
+    assert client.dst.show("disk")["epoch"] == 1
 
 
 def test_the_pool_by_sysfs(client: Machine) -> None:
-    path = client.sh("ls -d /sys/class/dst/*/threads").strip()
     for threads in 3, 1, 2:
-        client.sh(f"echo {threads} > {path}")
-        assert client.read(path) == str(threads)
-        assert client.dst.json("pool", "show")["threads"] == threads
-        assert len(client.call("leftovers.threads")) >= threads
-    assert client.run("sh", "-c", f"echo 0 > {path}", check=False).rc != 0
+        resize(client, threads, "sysfs")
+    assert client.run("sh", "-c", f"echo 0 > {POOL}", check=False).rc != 0
+    assert client.call("leftovers.pool_is", count=2)
 
 
 def test_many_storages(server: Machine, client: Machine) -> None:

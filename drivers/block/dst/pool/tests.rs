@@ -147,6 +147,16 @@ fn load(pool: &Arc<Pool>, jobs: usize) -> Result<(Arc<KVec<Arc<Probe>>>, Thread)
     Ok((probes, thread))
 }
 
+/// Returns how many jobs each slot has run.
+fn done(pool: &Pool) -> Result<KVec<u64>> {
+    let mut jobs = KVec::with_capacity(pool.slots.len(), GFP_KERNEL)?;
+
+    for slot in pool.slots.iter() {
+        jobs.push(slot.done(), GFP_KERNEL)?;
+    }
+    Ok(jobs)
+}
+
 /// Ends all jobs, whose work refers to them.
 fn cancel_all(probes: &[Arc<Probe>]) {
     for probe in probes {
@@ -359,6 +369,48 @@ mod cases {
 
         assert!(eventually(|| all_served.load(Acquire)));
         drop(thread);
+        cancel_all(&[probe]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_job_runs_where_it_was_scheduled_if_that_thread_is_free() -> Result {
+        const ROUNDS: u64 = 100;
+
+        let pool = Pool::start()?;
+        let probe = Probe::new(&pool)?;
+        let cpus = nr_cpu_ids();
+        let (mut seen, mut asked, mut at_home) = (0_u64, 0, 0);
+
+        // With fewer threads than processors, one of them is at home on several.
+        for threads in [cpus, cpus.div_ceil(2)] {
+            pool.resize(threads)?;
+            for round in 0..ROUNDS {
+                assert!(eventually(|| pool.active().iter().all(Slot::is_idle)));
+
+                let before: KVec<u64> = done(&pool)?;
+                let asker = probe.clone();
+                let thread = Thread::new(fmt!("dst-test"), Some(round as u32 % cpus), move |_| {
+                    asker.ask();
+                })?;
+
+                asked += 1;
+                assert!(eventually(
+                    || probe.runs.load(Acquire) == asked && !probe.running.load(Acquire)
+                ));
+                drop(thread);
+
+                let cpu = probe.job.cpu();
+                let home = (cpu % threads) as usize;
+
+                seen |= 1 << cpu;
+                at_home += done(&pool)?[home] - before[home];
+            }
+        }
+        // One that is just about to sleep may find the job before the one that is woken for it.
+        assert!(at_home >= asked * 3 / 4);
+        assert!(at_home <= asked);
+        assert!(seen.count_ones() > 1 || cpus == 1);
         cancel_all(&[probe]);
         Ok(())
     }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a test may have left behind in a machine, and its removal."""
 
+import ctypes
+import errno
 import glob
 import os
 import re
@@ -9,6 +11,7 @@ import struct
 import subprocess
 import time
 
+DELETE_MODULE = 176  # the number of the system call on x86-64
 NETLINK_GENERIC = 16
 GENL_ID_CTRL = 16
 CTRL_CMD_GETFAMILY = 3
@@ -20,6 +23,14 @@ NLMSG_ERROR = 2
 def loaded() -> bool:
     """Whether the module is loaded."""
     return os.path.exists("/sys/module/dst/refcnt")
+
+
+def unload() -> str:
+    """Ask the kernel itself to unload the module; the name of the error, or nothing."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(DELETE_MODULE, b"dst", os.O_NONBLOCK):
+        return errno.errorcode[ctypes.get_errno()]
+    return ""
 
 
 def family_registered(name: str = "dst") -> bool:
@@ -53,6 +64,17 @@ def threads() -> list[str]:
 def threads_at_most(name: str, most: int) -> bool:
     """Whether there are no more than so many threads of that name."""
     return threads().count(name) <= most
+
+
+def threads_are(names: list[str]) -> bool:
+    """Whether the module has just these kernel threads."""
+    return sorted(threads()) == sorted(names)
+
+
+def pool_is(count: int) -> bool:
+    """Whether the threads of the pool are the first so many, and no others."""
+    found = {name for name in threads() if re.fullmatch(r"dst/\d+", name)}
+    return found == {f"dst/{number}" for number in range(count)}
 
 
 def after_unload() -> list[str]:

@@ -17,6 +17,17 @@ def written_at_least(device: str, sectors: int) -> bool:
     return stat(device)[WRITTEN_SECTORS] >= sectors
 
 
+def moved(device: str) -> int:
+    """How many sectors were read or written."""
+    now = stat(device)
+    return now[READ_SECTORS] + now[WRITTEN_SECTORS]
+
+
+def moved_on(device: str, than: int) -> bool:
+    """Whether more than so many sectors were read or written."""
+    return moved(device) > than
+
+
 def flushes(device: str) -> int:
     """How often it was flushed."""
     return stat(device)[FLUSHES]
