@@ -87,9 +87,7 @@ def test_a_revoked_key(keyed: Keyed) -> None:
     [(b"p" * 32, b"q" * 32), (b"p" * 32, None), (None, b"p" * 32)],
     ids=["another", "none", "first"],
 )
-def test_a_changed_preshared_key(
-    keyed: Keyed, before: bytes | None, after: bytes | None
-) -> None:
+def test_a_changed_preshared_key(keyed: Keyed, before: bytes | None, after: bytes | None) -> None:
     def change(psk: bytes | None) -> None:
         words = ("--psk", keyed.machine.dst.secret("psk", psk)) if psk else ("--no-psk",)
         keyed.machine.dst.ctl("export", "allow", "disk", "--key", f"{keyed.bob.text}:rw", *words)

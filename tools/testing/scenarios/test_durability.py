@@ -229,9 +229,7 @@ def test_a_crash_of_a_write_through_server_costs_nothing(server: Machine, client
 class Logged:
     """A disk of the server whose log says what is durable."""
 
-    def __init__(
-        self, bed: Bed, *options: str, connections: int = 1, cached: bool = True
-    ) -> None:
+    def __init__(self, bed: Bed, *options: str, connections: int = 1, cached: bool = True) -> None:
         self.server, self.client = bed.machines(
             Spec("server", disks=(SIZE, 4 * SIZE)), Spec("client")
         )
@@ -319,9 +317,12 @@ def test_a_cache_that_appears_later(bed: Bed) -> None:
     # That the export has changed in another way is no reason to tell of the cache.
     for option in "--read-only", "--read-write":
         logged.server.dst.ctl("export", "set", "disk", option)
-        logged.client.wait("files.content_is", 5, path="/sys/block/dst-disk/ro", text=str(
-            int(option == "--read-only")
-        ))
+        logged.client.wait(
+            "files.content_is",
+            5,
+            path="/sys/block/dst-disk/ro",
+            text=str(int(option == "--read-only")),
+        )
     assert not volatile(logged.client)
     assert attempt(logged.client, "write", 64, 8) == ""
     assert covered(logged.durable(), 64, 8)
