@@ -9,6 +9,7 @@ import pytest
 from lab import fio
 from lab.bed import Bed
 from lab.dst import TOOL
+from lab.keyed import Keys
 from lab.machine import Machine
 from lab.pool import Spec
 from lab.wild import WildDisk
@@ -90,18 +91,38 @@ def test_unload_with_everything_configured_but_idle(
     assert server.call("leftovers.after_unload") == []
 
 
-@pytest.mark.stock
-def test_the_pool_is_resized_under_load(disk: str, server: Machine, client: Machine) -> None:
-    job = fio.start(client, disk, size=96, blocks="512-64k", rate=24)
+@pytest.mark.parametrize(
+    "protection", [pytest.param("none", marks=pytest.mark.stock), "digest", "sealed"]
+)
+def test_the_pool_is_resized_under_load(server: Machine, client: Machine, protection: str) -> None:
+    """Digests and seals are made by its threads: what they do stays in its order."""
+    if protection == "sealed":
+        keys = Keys(server, client)
+        server.dst.export("disk", server.disk(0), "--allow-key", f"{keys.public}:rw", allow=())
+        options = keys.options
+    else:
+        server.dst.export("disk", server.disk(0))
+        options = ("--digest", "crc32c") if protection == "digest" else ()
+    disk = client.dst.attach("disk", server, "--connections", "2", *options)
+    client.wait("objects.storage_has", 20, name="disk", connected=2)
+    job = fio.start(client, disk, size=96, blocks="512-64k", rate=16)
     client.wait("stat.written_at_least", device="dst-disk", sectors=256)
     limit = client.dst.json("pool", "show")["threads_limit"]
     dice = random.Random(1)
-    for number in range(4 * ROUNDS):
+    rounds = 0
+    while rounds < 4 * ROUNDS and job.poll().rc is None:
         for machine in server, client:
-            threads = (1, limit)[number % 2] if number < 4 else dice.randint(1, limit)
+            threads = (1, limit)[rounds % 2] if rounds < 4 else dice.randint(1, limit)
             machine.dst.ctl("pool", "set", str(threads))
             assert machine.dst.json("pool", "show")["threads"] == threads
+        rounds += 1
+    assert rounds > 4, "the load has ended too early"
     assert job.wait(120).rc == 0
+    shown = client.dst.show("disk")
+    assert shown["epoch"] == 1 and shown["counters"]["reconnects"] == 0, shown
+    for counters in shown["counters"], server.dst.show_export("disk")["counters"]:
+        for name in "errors", "seal_errors", "digest_errors", "protocol_errors":
+            assert counters[name] == 0, counters
 
 
 def test_the_pool_by_sysfs(client: Machine) -> None:
