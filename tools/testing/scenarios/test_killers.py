@@ -11,10 +11,12 @@ from lab import fio
 from lab.bed import Bed
 from lab.dst import PORT
 from lab.machine import Machine
+from lab.pool import Spec
 from lab.rpc import MachineGone
 from lab.wild import WildDisk
 
 MIB_SECTORS = 2048
+SMALL = 64 << 20
 # Of the exports here that say so: silence after which a peer is dead.
 KEEPALIVE = 2
 
@@ -248,6 +250,60 @@ def test_shutdown_while_disconnected(bed: Bed, disk: str, server: Machine, clien
         client.spawn("python3", "-c", "import ctypes; ctypes.CDLL(None).reboot(0x4321fedc)")
     assert client.process is not None
     client.process.wait(20 * client.flavour.slowness)
+    client.kill()
+
+
+# Magic numbers of reboot(2), and the last word of the kernel.
+ENDS = {
+    "power off": (0x4321FEDC, "reboot: Power down"),
+    "restart": (0x01234567, "reboot: Restarting system"),
+}
+# What init does at the end: it does not wait for ever for anything.
+SHUT_DOWN = """
+import ctypes, subprocess
+def patiently(*words):
+    try:
+        subprocess.Popen(words).wait(3)
+    except subprocess.TimeoutExpired:
+        print(*words, "does not end", flush=True)
+patiently("sync")
+for place in %r:
+    patiently("umount", "-l", place)
+print("the end", flush=True)
+ctypes.CDLL(None).reboot(%d)
+"""
+
+
+@pytest.mark.parametrize("how", sorted(ENDS))
+@pytest.mark.parametrize("lazy", [True, False], ids=["unmounted", "mounted"])
+def test_shutdown_with_two_file_systems(bed: Bed, lazy: bool, how: str) -> None:
+    """The server is gone, both have something to write, and the machine goes down in order."""
+    server, client = bed.machines(Spec("server", disks=(SMALL, SMALL)), Spec("client"))
+    bed.reusable = False
+    places = []
+    for number, name in enumerate(("one", "two")):
+        server.dst.export(name, server.disk(number))
+        client.mount_new(client.dst.attach(name, server), f"/mnt/{name}")
+        places.append(f"/mnt/{name}")
+    server.kill()
+    for name in "one", "two":
+        write = f"head -c 4M /dev/urandom > /mnt/{name}/file; sync -f /mnt/{name}"
+        client.spawn("sh", "-c", write)
+        client.wait("stat.in_flight", 30, device=f"dst-{name}")
+    number, word = ENDS[how]
+    last = client.spawn("python3", "-c", SHUT_DOWN % (places if lazy else [], number))
+    deadline = time.monotonic() + 30 * client.flavour.slowness
+    # User Mode Linux restarts by itself, in the same process.
+    while word not in client.console():
+        assert time.monotonic() < deadline, last.poll()
+        time.sleep(0.1)
+    if how == "power off":
+        assert client.process is not None
+        client.process.wait(10 * client.flavour.slowness)
+    else:
+        while client.console().count("Linux version") < 2:
+            assert time.monotonic() < deadline, "it does not begin anew"
+            time.sleep(0.1)
     client.kill()
 
 

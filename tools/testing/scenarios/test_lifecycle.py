@@ -10,6 +10,7 @@ import pytest
 from lab import fio
 from lab.bed import Bed
 from lab.dst import TOOL
+from lab.keyed import Keys
 from lab.machine import Machine
 from lab.pool import Spec
 from lab.wild import WildDisk
@@ -182,6 +183,40 @@ def test_the_pool_is_resized_under_load(
     assert rounds >= RESIZES, rounds
     assert fio.longest(job.wait(30)) < PATIENCE * client.flavour.slowness
     assert client.dst.show("disk")["epoch"] == 1
+
+
+@pytest.mark.parametrize("protection", ["digest", "sealed"])
+def test_what_is_protected_stays_in_order(
+    server: Machine, client: Machine, protection: str
+) -> None:
+    """Digests and seals are made by the threads of the pool, however many there are."""
+    if protection == "sealed":
+        keys = Keys(server, client)
+        server.dst.export("disk", server.disk(0), "--allow-key", f"{keys.public}:rw", allow=())
+        options = keys.options
+    else:
+        server.dst.export("disk", server.disk(0))
+        options = ("--digest", "crc32c")
+    disk = client.dst.attach("disk", server, "--connections", "2", *options)
+    client.wait("objects.storage_has", 20, name="disk", connected=2)
+    job = fio.start(client, disk, size=96, blocks="512-64k", rate=16)
+    client.wait("stat.written_at_least", device="dst-disk", sectors=256)
+    limit = client.dst.json("pool", "show")["threads_limit"]
+    dice = random.Random(1)
+    rounds = 0
+    while rounds < 4 * ROUNDS and job.poll().rc is None:
+        for machine in server, client:
+            threads = (1, limit)[rounds % 2] if rounds < 4 else dice.randint(1, limit)
+            machine.dst.ctl("pool", "set", str(threads))
+            assert machine.dst.json("pool", "show")["threads"] == threads
+        rounds += 1
+    assert rounds > 4, "the load has ended too early"
+    assert job.wait(120).rc == 0
+    shown = client.dst.show("disk")
+    assert shown["epoch"] == 1 and shown["counters"]["reconnects"] == 0, shown
+    for counters in shown["counters"], server.dst.show_export("disk")["counters"]:
+        for name in "errors", "seal_errors", "digest_errors", "protocol_errors":
+            assert counters[name] == 0, counters
 
 
 def test_the_pool_by_sysfs(client: Machine) -> None:

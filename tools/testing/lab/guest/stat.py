@@ -54,3 +54,15 @@ def quiet(device: str, seconds: float) -> bool:
     before = stat(device)[:8]
     time.sleep(seconds)
     return stat(device)[:8] == before
+
+
+def progress(device: str, step: float, count: int) -> list[int]:
+    """How many sectors were read and written in each of some stretches of time."""
+    moved = []
+    before = stat(device)
+    for _ in range(count):
+        time.sleep(step)
+        now = stat(device)
+        moved.append(sum(now[n] - before[n] for n in (READ_SECTORS, WRITTEN_SECTORS)))
+        before = now
+    return moved
