@@ -95,7 +95,7 @@ def test_limits_come_from_the_server(server: Machine, client: Machine) -> None:
             # Zeroes are written by the server where its device cannot do it.
             if int(there[limit]):
                 assert 0 < int(here[limit]) <= int(there[limit]), (name, limit)
-        assert here["fua"] == "1" if here["write_cache"] == "write back" else "0"
+        assert here["fua"] == ("1" if here["write_cache"] == "write back" else "0")
         assert int(client.read(f"/sys/block/dst-{name}/queue/max_hw_sectors_kb")) >= 4
         shown = client.dst.show(name)
         assert shown["logical_block"] == int(there["logical_block_size"])
