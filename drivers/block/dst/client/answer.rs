@@ -60,7 +60,7 @@ impl Queue {
             return Answer::Wrong("a reply to another operation");
         }
         if !reply.status.is_ok() {
-            entry.work.note(block_status(reply.status));
+            entry.work.note(block_status(reply.opcode, reply.status));
         }
         match &mut entry.work {
             Work::Run {
@@ -110,7 +110,7 @@ impl Queue {
                     true => self.durability.settled(entry.mark),
                     false => self.durability.unsettled(),
                 }
-                self.settled = Some(block_status(reply.status));
+                self.settled = Some(block_status(reply.opcode, reply.status));
                 entry.over = true;
             }
             Work::Extent { ask, .. } => {

@@ -4,12 +4,17 @@
 
 use crate::{
     abstractions::block_status::BlockStatus,
-    proto::status::Status, //
+    proto::{
+        opcode::Opcode,
+        status::Status, //
+    }, //
 };
 
 /// Returns how an operation ended that the server answered with `status`.
-pub(crate) fn block_status(status: Status) -> BlockStatus {
+pub(super) fn block_status(opcode: Opcode, status: Status) -> BlockStatus {
     match status {
+        // File systems do without a flush that is not supported, and take for durable what is not.
+        Status::Unsupported if opcode == Opcode::Flush => BlockStatus::Io,
         Status::Ok => BlockStatus::Ok,
         Status::Medium => BlockStatus::Medium,
         Status::NoSpace => BlockStatus::NoSpace,
