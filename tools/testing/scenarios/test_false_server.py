@@ -42,6 +42,31 @@ def test_an_honest_fake_is_believed(fake: FakeServer, client: Machine) -> None:
     client.dst.ctl("del", "fake")
 
 
+def test_credits_come_back_with_the_last_byte(fake: FakeServer, client: Machine) -> None:
+    """Until then the server holds what they are for, and may hang up on who uses them."""
+    fake.lies["window"] = 64
+    disk = client.dst.attach("fake", client)
+    replies: list[bytes] = []
+
+    def half(frame: Frame) -> bytes:
+        replies.append(fake.answer(frame).encode())
+        return replies[-1][: len(replies[-1]) // 2]
+
+    fake.on[Opcode.READ] = half
+    reads = [client.start_call("blockio.digest", path=disk, sector=0, count=512)]
+    fake.wait_for(lambda: replies)
+    reads.append(client.start_call("blockio.digest", path=disk, sector=512, count=512))
+    asked = len(fake.frames)
+    with pytest.raises(TimeoutError):
+        fake.wait_for(lambda: len(fake.frames) > asked, 2)
+    fake.on.clear()
+    fake.send(replies[0][len(replies[0]) // 2 :])
+    wanted = hashlib.sha256(bytes(512 * 512)).hexdigest()
+    assert [read.result(30) for read in reads] == [wanted] * 2
+    assert client.dst.show("fake")["epoch"] == 1
+    client.dst.ctl("del", "fake")
+
+
 WELCOMES = {
     "another session": {"session": b"x" * 16},
     "another epoch": {"epoch": 77},

@@ -39,13 +39,31 @@ impl Queue {
         self.finish(handle)
     }
 
-    /// Finds out what `reply`, which came over the connection `number`, means.
-    pub(super) fn answer(&mut self, number: u16, reply: &Reply) -> Answer {
-        let Some(carrier) = self.carriers.get_mut(usize::from(number)) else {
-            return Answer::Wrong("a reply over no connection");
-        };
-        if carrier.window.give(reply.credits).is_err() {
-            return Answer::Wrong("more credits than granted");
+    /// Takes back the `credits` of a reply that came over the connection `number`, all of which has
+    /// been received: until then the server may still hold what they are for.
+    ///
+    /// # Errors
+    ///
+    /// The rule of the protocol that the server broke.
+    pub(super) fn give(&mut self, number: u16, credits: u32) -> Result<(), &'static str> {
+        let carrier = self
+            .carriers
+            .get_mut(usize::from(number))
+            .ok_or("a reply over no connection")?;
+
+        carrier
+            .window
+            .give(credits)
+            .map_err(|_| "more credits than granted")
+    }
+
+    /// Finds out what `reply`, which came over the connection `number`, means. If it `is_whole`,
+    /// nothing of it is still to come.
+    pub(super) fn answer(&mut self, number: u16, reply: &Reply, is_whole: bool) -> Answer {
+        if is_whole {
+            if let Err(text) = self.give(number, reply.credits) {
+                return Answer::Wrong(text);
+            }
         }
         let Some(entry) = self.table.get_mut(reply.handle) else {
             return Answer::Stale;
@@ -124,17 +142,30 @@ impl Queue {
         Answer::Done(self.finish(reply.handle))
     }
 
-    /// Notes that the data of a part of a read is in its place.
-    pub(super) fn received(&mut self, handle: Handle, extent: &Extent) -> Over {
-        let Some(entry) = self.table.get_mut(handle) else {
-            return Over::Nothing;
+    /// Notes that the data of `reply` about a part of a read, which came over the connection `number`,
+    /// is in its place.
+    ///
+    /// # Errors
+    ///
+    /// The rule of the protocol that the server broke.
+    pub(super) fn received(
+        &mut self,
+        number: u16,
+        reply: &Reply,
+        extent: &Extent,
+    ) -> Result<Over, &'static str> {
+        self.give(number, reply.credits)?;
+
+        let Some(entry) = self.table.get_mut(reply.handle) else {
+            return Ok(Over::Nothing);
         };
+
         if let Work::Run { pages, .. } = &mut entry.work {
             if pages.acknowledge(extent).is_ok() {
                 entry.over = pages.is_done();
             }
         }
-        self.finish(handle)
+        Ok(self.finish(reply.handle))
     }
 
     /// Takes out what is under `handle` if it is over and no sender works on it.

@@ -27,8 +27,7 @@ use crate::{
         },
         opcode::Opcode,
         request::Reply,
-        run::Extent,
-        units::Handle, //
+        run::Extent, //
     },
     wire::{
         fault::Fault,
@@ -76,13 +75,13 @@ enum Expect {
     Control { header: Header, have: usize },
     /// Data for a bio.
     Data {
-        handle: Handle,
+        reply: Reply,
         extent: Extent,
         data: Data,
         have: usize,
     },
-    /// So many bytes that nobody wants.
-    Waste(usize),
+    /// So many bytes that nobody wants, with which so many credits come back.
+    Waste { left: usize, credits: u32 },
     /// What can only be opened when the keeper has seen to it.
     Sealed,
 }
@@ -91,7 +90,7 @@ impl Expect {
     /// Returns whether it may be received where it arrives.
     fn is_small(&self) -> bool {
         match self {
-            Self::Header | Self::Waste(_) => true,
+            Self::Header | Self::Waste { .. } => true,
             Self::Data { data, .. } => data.len <= SMALL,
             Self::Control { .. } | Self::Sealed => false,
         }
@@ -315,7 +314,7 @@ impl Connection {
                 }
             }
             Expect::Data {
-                handle,
+                reply,
                 extent,
                 data,
                 have,
@@ -328,19 +327,31 @@ impl Connection {
                     Arrived::Part(len) => return Ok(Some(len)),
                 };
                 // The bio ends when the data's share of the request is gone, too.
-                let over = self.storage.queue.lock().received(*handle, extent);
+                let over = self
+                    .storage
+                    .queue
+                    .lock()
+                    .received(self.number, reply, extent);
 
-                ended.push(over);
+                ended.push(over.map_err(Wrong::Protocol)?);
                 Expect::Header
             }
             Expect::Sealed => return Ok(None),
-            Expect::Waste(left) => {
+            Expect::Waste { left, credits } => {
                 let Some(len) = inbox.skip(source, *left)? else {
                     return Ok(None);
                 };
                 match left.saturating_sub(len) {
-                    0 => Expect::Header,
-                    left => Expect::Waste(left),
+                    0 => {
+                        let given = self.storage.queue.lock().give(self.number, *credits);
+
+                        given.map_err(Wrong::Protocol)?;
+                        Expect::Header
+                    }
+                    left => Expect::Waste {
+                        left,
+                        credits: *credits,
+                    },
                 }
             }
         };
@@ -382,26 +393,31 @@ impl Connection {
         if !self.is_live() {
             return Err(Wrong::Protocol("a reply before the welcome"));
         }
-        let waste = |inbox: &mut Inbox| match inbox.waste(header.payload as usize) {
+        let waste = |inbox: &mut Inbox, credits| match inbox.waste(header.payload as usize) {
             0 => Expect::Header,
-            left => Expect::Waste(left),
+            left => Expect::Waste { left, credits },
         };
         if header.stamp != self.stamp {
             self.storage.counters.stale_reply();
-            return Ok(waste(inbox));
+            return Ok(waste(inbox, 0));
         }
         trace::receive(self, header);
 
         let reply = Reply::try_from(header).map_err(|_| Wrong::Protocol("not a reply"))?;
-        let answer = self.storage.queue.lock().answer(self.number, &reply);
+        let is_whole = header.payload == 0;
+        let answer = self
+            .storage
+            .queue
+            .lock()
+            .answer(self.number, &reply, is_whole);
 
         match (answer, reply.extent) {
             (Answer::Done(over), _) => {
                 ended.push(over);
-                Ok(waste(inbox))
+                Ok(waste(inbox, reply.credits))
             }
             (Answer::Receive(data), Some(extent)) => Ok(Expect::Data {
-                handle: reply.handle,
+                reply,
                 extent,
                 data,
                 have: 0,
@@ -409,7 +425,7 @@ impl Connection {
             (Answer::Receive(_), None) => Err(Wrong::Protocol("data of nothing")),
             (Answer::Stale, _) => {
                 self.storage.counters.stale_reply();
-                Ok(waste(inbox))
+                Ok(waste(inbox, reply.credits))
             }
             (Answer::Wrong(text), _) => Err(Wrong::Protocol(text)),
         }
