@@ -4,7 +4,7 @@
 Debian's own kernel runs on one emulated processor whose clock goes on by a
 nanosecond with each instruction, and stands still while there is nothing to
 do. Client and server are the same kernel, over its loopback interface, on a
-disk of memory; a request counts with all that happens for it: the benchmark,
+disk that keeps nothing; a request counts with all that happens for it: the benchmark,
 the system calls, both halves and TCP twice. The numbers are the same on every
 machine, however busy that is. What they do not see is what processors do to
 each other: that takes make bench, and a machine with nothing else to do.

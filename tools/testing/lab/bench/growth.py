@@ -19,14 +19,14 @@ KIB = 1 << 10
 
 
 def make_disks(machine: Machine, number: int) -> None:
-    """Small disks, which need no memory before something is written."""
+    """Small disks, which keep nothing."""
     machine.sh(
         f"""
         cd /sys/kernel/config/nullb
         for i in $(seq 0 {number - 1}); do
             mkdir bench$i
-            echo {DISK_MIB} > bench$i/size; echo 1 > bench$i/memory_backed
-            echo 4096 > bench$i/blocksize; echo 2 > bench$i/submit_queues
+            echo {DISK_MIB} > bench$i/size; echo 4096 > bench$i/blocksize
+            echo 2 > bench$i/submit_queues
             echo 0 > bench$i/irqmode; echo 1 > bench$i/power
         done
         test -b {Share.number(number - 1).disk}

@@ -2,7 +2,7 @@
 """DST beside its neighbours, in one run, on one machine.
 
 Client and server of each are one kernel, which talks to itself over its loopback
-interface, on a disk of memory. All that is compared takes its turn in every round.
+interface, on a disk that keeps nothing. All that is compared takes its turn in every round.
 So the numbers compare the work that each does per request, not networks and not
 disks. In User Mode Linux, system calls and switches between processes cost more than
 on hardware, and nbdkit, which is a program and not a part of the kernel, looks worse

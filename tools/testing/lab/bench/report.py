@@ -253,7 +253,7 @@ def _commands(found: dict[str, Any]) -> list[str]:
     parts = [
         heading("Commands", "="),
         _line(
-            "The disk is a null_blk device with memory behind it, of "
+            "The disk is a null_blk device, which keeps nothing, of "
             f"{found['disk_mib']} MiB, blocks of 4 KiB and two queues. Each peer was set up by "
             "these commands, all in one machine:"
         ),
@@ -278,9 +278,9 @@ def document(found: dict[str, Any]) -> tuple[str, dict[str, str]]:
         _line(
             "DST beside nvme-tcp and nbd, measured by ``make bench``, which testing.rst "
             "describes. Client and server are one kernel that talks to itself over its loopback "
-            "interface, on a disk of memory: ratios between peers mean something, absolute "
-            "numbers do not. Every number is the median of all rounds, with the least and the "
-            "most of them behind it."
+            "interface, on a disk that keeps nothing: ratios between peers mean something, "
+            "absolute numbers do not. Every number is the median of all rounds, with the least "
+            "and the most of them behind it."
         ),
         *_setup(found),
     ]
