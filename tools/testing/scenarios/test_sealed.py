@@ -110,8 +110,10 @@ def refused(
     assert client_says in sentence, result
     assert client.dst.json("list") == []
     assert server.dst.json("sessions") == []
-    # The kernel forgets what it has said long ago.
-    said = log(server).rpartition(before.splitlines()[-1])[2]
+    # The kernel forgets what it has said long ago, and the client may be told before it says so.
+    last = before.splitlines()[-1]
+    server.wait("files.logged", text=server_says, count=1, since=last)
+    said = log(server).rpartition(last)[2]
     peers = re.findall(rf"dst: (\S+) at \S+: [^\n]*{server_says}", said)
     # Until it is removed, the client may have tried once more.
     assert len(peers) in (1, 2) and len(set(peers)) == len(peers), said

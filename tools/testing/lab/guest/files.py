@@ -53,7 +53,9 @@ def number_at_least(path: str, least: int) -> bool:
         return False
 
 
-def logged(text: str, count: int) -> bool:
-    """Whether the kernel has said something so often."""
+def logged(text: str, count: int, since: str = "") -> bool:
+    """Whether the kernel has said something so often, or since it has said something else."""
     log = subprocess.run(["dmesg"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    if since:
+        log = log.rpartition(since)[2]
     return log.count(text) >= count
