@@ -39,6 +39,7 @@ pub(crate) mod namespace;
 pub(crate) mod netlink;
 pub(crate) mod random;
 pub(crate) mod semaphore;
+pub(crate) mod sensitive;
 pub(crate) mod shash;
 pub(crate) mod socket;
 pub(crate) mod trace;

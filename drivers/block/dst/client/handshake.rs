@@ -13,7 +13,8 @@ use super::{
 use crate::{
     abstractions::{
         crc32c::crc32c,
-        random::random_bytes, //
+        random::random_bytes,
+        sensitive::SensitiveBox, //
     },
     crypto::{
         new_secret,
@@ -74,9 +75,9 @@ impl Common {
 /// A handshake that has begun.
 pub(super) enum Handshake {
     /// A whole one.
-    Whole(KBox<Initiating<KernelPrimitives>>, Binding),
+    Whole(SensitiveBox<Initiating<KernelPrimitives>>, Binding),
     /// One that makes use of what an earlier one has left behind.
-    Join(KBox<Joining>),
+    Join(SensitiveBox<Joining>),
 }
 
 /// What comes out of a handshake.
@@ -124,10 +125,7 @@ impl Handshake {
                 Joining::new::<KernelPrimitives>(secret, &binding, suites, random_bytes(), crc32c)?;
             let frame = joining.frame().clone();
 
-            return Ok((
-                Self::Join(KBox::new(joining, GFP_KERNEL).map_err(Error::from)?),
-                frame,
-            ));
+            return Ok((Self::Join(SensitiveBox::new(joining)?), frame));
         }
 
         let offer = Offer {
@@ -138,13 +136,7 @@ impl Handshake {
         let (initiating, frame) =
             Initiating::new(keys.own.pair(), &keys.server, new_secret()?, &offer, crc32c)?;
 
-        Ok((
-            Self::Whole(
-                KBox::new(initiating, GFP_KERNEL).map_err(Error::from)?,
-                binding,
-            ),
-            frame,
-        ))
+        Ok((Self::Whole(SensitiveBox::new(initiating)?, binding), frame))
     }
 
     /// Takes the server's answer. Process context.
@@ -159,7 +151,7 @@ impl Handshake {
                     .psk
                     .as_deref()
                     .map_or(Secret::zero(), Secret::duplicate);
-                let initiating = KBox::into_inner(initiating);
+                let initiating = initiating.into_inner();
                 let (established, secret) = initiating.finish(&preshared, &header, &mut payload)?;
                 let common = Common {
                     session: binding.session,
@@ -170,7 +162,7 @@ impl Handshake {
                 (established, Some(common))
             }
             Self::Join(joining) => {
-                let joining = KBox::into_inner(joining);
+                let joining = joining.into_inner();
 
                 (
                     joining.finish::<KernelPrimitives>(&header, &payload, crc32c)?,
