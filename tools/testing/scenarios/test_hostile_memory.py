@@ -45,7 +45,7 @@ def test_a_client_that_never_reads(server: Machine, honest: Client) -> None:
         honest.write(800 + 8 * number, bytes([number]) * 4096)
         assert honest.read(800 + 8 * number, 8) == bytes([number]) * 4096
     assert honest.alive()
-    assert server.call("tcp.blocked", port=PORT, seconds=0.1)
+    assert server.wait("tcp.blocked", 30, port=PORT, seconds=0.1)
     # Both have been granted as much, and nobody takes more than that.
     assert server.dst.json("server", "show")["held"]["pages"] == 2 * window
     assert before - spare(server) < window * 4096 + LITTLE
