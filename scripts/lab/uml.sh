@@ -58,20 +58,20 @@ check_config() {
 # an interface comes up, and then switches itself off for good.
 VECTOR_LOCKS='s/(spin_(un)?lock)(\(&vp->[rt]x_queue->head_lock\))/\1_bh\3/'
 
-# What else has to be mended, and the file that it is about.
-INTERRUPTS=$LAB_SCRIPTS/uml-interrupts.patch
-INTERRUPTS_IN=arch/um/kernel/irq.c
+# What else has to be mended.
+UML_PATCHES=("$LAB_SCRIPTS/uml-interrupts.patch" "$LAB_SCRIPTS/uml-ipi.patch")
 
-# patch_once FILE PATCH: unless it was done, which is so when it can be undone.
+# patch_once DIRECTORY PATCH: unless it was done, which is so when it can be undone.
 patch_once() {
-	if ! in_build_root patch --dry-run --reverse --force --silent "$1" "$2" >/dev/null; then
-		in_build_root patch --forward --no-backup-if-mismatch "$1" "$2"
+	local -a patch=(patch --directory "$1" --strip 1 --input "$2")
+	if ! in_build_root "${patch[@]}" --dry-run --reverse --force --silent >/dev/null; then
+		in_build_root "${patch[@]}" --forward --no-backup-if-mismatch
 	fi
 }
 
 # Builds in place, so that an interrupted build continues where it was.
 build_uml() {
-	local flavour=$1 dir=$KERNEL_DIR/$1
+	local flavour=$1 dir=$KERNEL_DIR/$1 patch
 	local -a args fragments
 	mapfile -t args < <(uml_make_args "$flavour")
 	mapfile -t fragments < <(uml_fragments "$flavour")
@@ -83,7 +83,9 @@ build_uml() {
 		mv "$dir.new" "$dir"
 	fi
 	sed -Ei "$VECTOR_LOCKS" "$dir/arch/um/drivers/vector_kern.c"
-	patch_once "$dir/$INTERRUPTS_IN" "$INTERRUPTS"
+	for patch in "${UML_PATCHES[@]}"; do
+		patch_once "$dir" "$patch"
+	done
 	in_build_root make -C "$dir" "${args[@]}" defconfig
 	cat "${fragments[@]}" >>"$dir/.config"
 	in_build_root make -C "$dir" "${args[@]}" olddefconfig
@@ -98,6 +100,6 @@ prepare_uml() {
 	prepare_source
 	step "$KERNEL/$flavour" \
 		"$(key_of "$KERNEL_UPLOAD" "${fragments[@]}" "$(uml_make_args "$flavour")" \
-			"$VECTOR_LOCKS" "$INTERRUPTS")" \
+			"$VECTOR_LOCKS" "${UML_PATCHES[@]}")" \
 		"kernel $KERNEL: User Mode Linux, $flavour" build_uml "$flavour"
 }
