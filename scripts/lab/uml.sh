@@ -61,17 +61,30 @@ VECTOR_LOCKS='s/(spin_(un)?lock)(\(&vp->[rt]x_queue->head_lock\))/\1_bh\3/'
 # What else has to be mended.
 UML_PATCHES=("$LAB_SCRIPTS/uml-interrupts.patch" "$LAB_SCRIPTS/uml-ipi.patch")
 
-# patch_once DIRECTORY PATCH: unless it was done, which is so when it can be undone.
-patch_once() {
-	local -a patch=(patch --directory "$1" --strip 1 --input "$2")
-	if ! in_build_root "${patch[@]}" --dry-run --reverse --force --silent >/dev/null; then
-		in_build_root "${patch[@]}" --forward --no-backup-if-mismatch
-	fi
+# patch_uml DIRECTORY: has the files of the patches there be as the patches want them, whatever
+# was done to them before. Those that are need not be compiled again.
+patch_uml() {
+	local dir=$1 new=$1.patched patch file
+	local -a files
+	mapfile -t files < <(sed -n 's,^+++ b/,,p' "${UML_PATCHES[@]}" | sort -u)
+
+	rm -rf --one-file-system "$new"
+	for file in "${files[@]}"; do
+		install -D -m 644 "$KERNEL_DIR/source/$file" "$new/$file"
+	done
+	for patch in "${UML_PATCHES[@]}"; do
+		in_build_root patch --directory "$new" --strip 1 --no-backup-if-mismatch --input "$patch"
+	done
+	for file in "${files[@]}"; do
+		cmp --quiet "$new/$file" "$dir/$file" ||
+			cp --remove-destination "$new/$file" "$dir/$file"
+	done
+	rm -rf --one-file-system "$new"
 }
 
 # Builds in place, so that an interrupted build continues where it was.
 build_uml() {
-	local flavour=$1 dir=$KERNEL_DIR/$1 patch
+	local flavour=$1 dir=$KERNEL_DIR/$1
 	local -a args fragments
 	mapfile -t args < <(uml_make_args "$flavour")
 	mapfile -t fragments < <(uml_fragments "$flavour")
@@ -83,9 +96,7 @@ build_uml() {
 		mv "$dir.new" "$dir"
 	fi
 	sed -Ei "$VECTOR_LOCKS" "$dir/arch/um/drivers/vector_kern.c"
-	for patch in "${UML_PATCHES[@]}"; do
-		patch_once "$dir" "$patch"
-	done
+	patch_uml "$dir"
 	in_build_root make -C "$dir" "${args[@]}" defconfig
 	cat "${fragments[@]}" >>"$dir/.config"
 	in_build_root make -C "$dir" "${args[@]}" olddefconfig
