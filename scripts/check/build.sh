@@ -17,6 +17,25 @@ build_silently() {
 	fi
 }
 
+# The stack of the kernel is small, and what a function takes of it is not seen in
+# its source: C compilers warn of that, rustc does not.
+FRAME_MAX=2048
+
+# shellcheck disable=SC2016 # the dollars are those of sed
+build_frames() {
+	local module name size large=0
+	module=$(checkout_build)/$KERNEL/stock-w1/drivers/block/dst/dst.ko
+	while read -r size name; do
+		if ((size > FRAME_MAX)); then
+			echo "$name takes $((size)) bytes of the stack, more than $FRAME_MAX"
+			large=1
+		fi
+	done < <(in_build_root objdump --disassemble --no-show-raw-insn "$module" |
+		sed -nE '/^[0-9a-f]+ <.*>:$/ { s/^.*<(.*)>:$/\1/; h }
+			/\bsub +\$0x[0-9a-f]+,%rsp$/ { s/^.*\$(.*),%rsp$/\1/; G; s/\n/ /p }')
+	return $large
+}
+
 build_generated() {
 	in_build_root scripts/ynl-generate --check --tree "$TREE"
 }
@@ -105,6 +124,7 @@ build_documentation() {
 check_build() {
 	check "generated files are current" build_generated
 	check "module: stock kernel, W=1" build_silently w1 stock W=1
+	check "module: frames on the stack" build_frames
 	check "module: clippy" build_silently clippy stock CLIPPY=1
 	check "module: in a kernel tree" build_in_tree
 	check "kernel-doc" build_kernel_doc

@@ -50,6 +50,7 @@ use crate::{
         keepalive::Silence,
         units::{
             Handle,
+            SessionId,
             Stamp, //
         }, //
     },
@@ -75,7 +76,6 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
-            Full,
             Relaxed,
             Release, //
         },
@@ -118,7 +118,7 @@ pub(super) struct Connection {
     /// What [`Control::state`] means for requests, for those who look at it for each of them.
     standing: Atomic<u32>,
     /// Whether there may be something to say about the connection itself.
-    to_say: Atomic<bool>,
+    pub(super) to_say: Atomic<bool>,
 }
 
 /// What a connection is good for.
@@ -149,7 +149,7 @@ impl From<State> for Standing {
 pub(super) struct Control {
     state: State,
     /// What begins a handshake, as long as it was not sent.
-    pub(super) handshake: Option<Frame>,
+    pub(super) handshake: Option<KBox<Frame>>,
     /// A handshake has to come before everything else, and is not over.
     pub(super) shaking: bool,
     /// The answer of the server to the handshake, until the keeper has taken it.
@@ -189,15 +189,18 @@ pub(super) enum News {
 }
 
 impl Connection {
-    /// Greets the server over `socket`, which may still be connecting, for the current task, which
-    /// is woken when there is news. If there is a `handshake`, that comes first, and the hello when
-    /// the connection was sealed. Memory comes from `spares` if it is there. Process context.
+    /// Makes a connection over `socket`, which may still be connecting, for the current task, which
+    /// is woken when there is news. Memory comes from `spares` if it is there. Process context.
+    ///
+    /// [`Self::begin`] is what greets the server: if there is a `handshake`, that comes first, and
+    /// the hello when the connection was sealed.
+    #[inline(never)]
     pub(super) fn new(
         storage: &Arc<Storage>,
         pool: &Arc<Pool>,
         mut socket: Socket,
         hello: &Hello<'_>,
-        handshake: Option<Frame>,
+        handshake: Option<KBox<Frame>>,
         spares: &mut Spares,
     ) -> Result<Arc<Self>> {
         let job = Job::new(pool.clone())?;
@@ -207,10 +210,8 @@ impl Connection {
 
         socket.set_events(ear.clone())?;
 
-        let sender = Sender::new()?;
-        let receiver = Receiver::new()?;
         let connection = Arc::pin_init(
-            pin_init!(Self {
+            try_pin_init!(Self {
                 storage: storage.clone(),
                 socket,
                 number: hello.connection,
@@ -220,8 +221,8 @@ impl Connection {
                 born: Instant::now(),
                 last_rx: Atomic::new(0),
                 last_tx: Atomic::new(0),
-                sender <- Turnstile::new(new_mutex!(sender, "Connection::sender")),
-                receiver <- Turnstile::new(new_semaphore!(receiver, "Connection::receiver")),
+                sender <- Turnstile::new(new_mutex!(Sender::new()?, "Connection::sender")),
+                receiver <- Turnstile::new(new_semaphore!(Receiver::new()?, "Connection::receiver")),
                 ear,
                 control <- new_spinlock_irq!(Control {
                     state: State::Greeting,
@@ -244,19 +245,30 @@ impl Connection {
             GFP_KERNEL,
         )?;
 
-        // Only the data of requests has a digest, and there is none before the server has agreed.
-        if let Some(method) = storage.digest() {
-            let outgoing = Outgoing::Digest(method.prepare(hello.session)?);
-            let incoming = Incoming::Digest(method.prepare(hello.session)?);
-
-            connection.protect(outgoing, incoming, spares)?;
-        }
-        connection.job.attach(connection.clone());
-        connection.ear.set(Some(connection.clone()));
-        connection.transmit();
-        // The answer may have come before anybody was told of it.
-        connection.job.schedule();
+        connection.digest(hello.session, spares)?;
         Ok(connection)
+    }
+
+    /// Has the data of requests have a digest, if it is to have one. There is no data before the
+    /// server has agreed to that.
+    #[inline(never)]
+    fn digest(&self, session: SessionId, spares: &mut Spares) -> Result {
+        let Some(method) = self.storage.digest() else {
+            return Ok(());
+        };
+        let outgoing = Outgoing::Digest(method.prepare(session)?);
+        let incoming = Incoming::Digest(method.prepare(session)?);
+
+        self.protect(outgoing, incoming, spares)
+    }
+
+    /// Greets the server. It has to be [closed](Self::close) from then on. Process context.
+    pub(super) fn begin(self: &Arc<Self>) {
+        self.job.attach(self.clone());
+        self.ear.set(Some(self.clone()));
+        self.transmit();
+        // The answer may have come before anybody was told of it.
+        self.job.schedule();
     }
 
     /// Has everything from now on be sealed, and greets the server. Process context.
@@ -435,33 +447,6 @@ impl Connection {
             Some(error) => Failure::new(cause, error),
             None => Failure::of(cause, control.message.take()),
         }
-    }
-
-    /// Changes what there is to say about the connection, which the next one who sends does.
-    pub(super) fn say(&self, change: impl FnOnce(&mut Control)) {
-        change(&mut self.control.lock());
-        self.to_say.store(true, Release);
-    }
-
-    /// Returns whether there may be something to say about the connection. Whoever asks has to look.
-    pub(super) fn has_to_say(&self) -> bool {
-        self.to_say.load(Relaxed) && self.to_say.xchg(false, Full)
-    }
-
-    /// Asks the server whether it is still there.
-    pub(super) fn ping(&self) {
-        self.say(|control| {
-            control.ping = true;
-            control.ping_pending = true;
-        });
-        self.transmit();
-    }
-
-    /// Says goodbye and closes the connection in an orderly way.
-    pub(super) fn bye(&self) {
-        self.say(|control| control.bye = true);
-        self.transmit();
-        self.socket.shutdown();
     }
 
     /// Stops all work on the connection. When this returns the connection refers to no request any

@@ -106,6 +106,7 @@ impl Keeper<'_> {
 
     /// Connects to `address`, one of those of the `attempt`, and takes the connection into service
     /// if the server's answer is acceptable.
+    #[inline(never)]
     fn greet(
         &mut self,
         attempt: &Attempt,
@@ -148,6 +149,7 @@ impl Keeper<'_> {
         )
         .map_err(unreachable)?;
 
+        connection.begin();
         match self.greeted(&connection, attempt, handshake, &hello) {
             Ok(interval) => Ok((connection, interval)),
             Err(failure) => {
@@ -160,6 +162,7 @@ impl Keeper<'_> {
 
     /// Brings the greeting to its end: the `handshake` if there is one, then the welcome. Returns the
     /// keepalive interval.
+    #[inline(never)]
     fn greeted(
         &mut self,
         connection: &Arc<Connection>,
@@ -184,6 +187,7 @@ impl Keeper<'_> {
 
     /// Waits for the answer to `handshake` and has everything be sealed from then on. Returns what
     /// further connections can make use of.
+    #[inline(never)]
     fn shake_hands(
         &mut self,
         connection: &Connection,
@@ -257,6 +261,7 @@ impl Keeper<'_> {
     /// Takes `connection` into service: the server has said that nothing of the past that it has to
     /// do with is being worked on any more. Others can make use of what its handshake has left in
     /// `common`.
+    #[inline(never)]
     fn accept(
         &mut self,
         connection: &Arc<Connection>,
@@ -347,7 +352,11 @@ impl Keeper<'_> {
 impl Attempt {
     /// Begins the handshake of the connection `number` with `export`, if there has to be one.
     /// Returns what has to be sent.
-    fn handshake(&self, number: u16, export: &str) -> Result<Option<(Handshake, Frame)>, Failure> {
+    fn handshake(
+        &self,
+        number: u16,
+        export: &str,
+    ) -> Result<Option<(Handshake, KBox<Frame>)>, Failure> {
         let Some(keys) = &self.route.keys else {
             return Ok(None);
         };

@@ -3,7 +3,10 @@
 //! What the two sides say about the connection itself: hello, ping and goodbye.
 
 use super::{
-    connection::Connection,
+    connection::{
+        Connection,
+        Control, //
+    },
     send::Sending,
     trace, //
 };
@@ -33,7 +36,14 @@ use crate::{
         text::printable, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Full,
+        Relaxed,
+        Release, //
+    }, //
+};
 
 /// Longest payload of a hello: the fixed part and three names.
 const HELLO_ROOM: usize = 512;
@@ -55,12 +65,42 @@ pub(super) struct Greeting {
 }
 
 impl Connection {
-    /// Puts what has to be said about the connection into the outbox. Returns false if that failed.
-    pub(super) fn fill_control(&self, outbox: &mut Outbox<Sending>) -> bool {
-        if !self.has_to_say() {
-            return true;
-        }
+    /// Changes what there is to say about the connection, which the next one who sends does.
+    pub(super) fn say(&self, change: impl FnOnce(&mut Control)) {
+        change(&mut self.control.lock());
+        self.to_say.store(true, Release);
+    }
 
+    /// Returns whether there may be something to say about the connection. Whoever asks has to look.
+    pub(super) fn has_to_say(&self) -> bool {
+        self.to_say.load(Relaxed) && self.to_say.xchg(false, Full)
+    }
+
+    /// Asks the server whether it is still there.
+    pub(super) fn ping(&self) {
+        self.say(|control| {
+            control.ping = true;
+            control.ping_pending = true;
+        });
+        self.transmit();
+    }
+
+    /// Says goodbye and closes the connection in an orderly way.
+    pub(super) fn bye(&self) {
+        self.say(|control| control.bye = true);
+        self.transmit();
+        self.socket.shutdown();
+    }
+
+    /// Puts what has to be said about the connection into the outbox, if there is anything. Returns
+    /// false if that failed.
+    pub(super) fn fill_control(&self, outbox: &mut Outbox<Sending>) -> bool {
+        !self.has_to_say() || self.put_control(outbox)
+    }
+
+    /// Puts what has to be said about the connection into the outbox. Returns false if that failed.
+    #[inline(never)]
+    fn put_control(&self, outbox: &mut Outbox<Sending>) -> bool {
         let (handshake, hello, ping, pong, bye) = {
             let mut control = self.control.lock();
             let is_sealed = !control.shaking;

@@ -117,65 +117,94 @@ impl Handshake {
         binding: Binding,
         export: &str,
         common: Option<&Common>,
-    ) -> Result<(Self, Frame), Trouble> {
-        let suites = keys.ciphers.suites();
-
-        if let Some(secret) = common.and_then(|common| common.secret(&binding)) {
-            let joining =
-                Joining::new::<KernelPrimitives>(secret, &binding, suites, random_bytes(), crc32c)?;
-            let frame = joining.frame().clone();
-
-            return Ok((Self::Join(SensitiveBox::new(joining)?), frame));
+    ) -> Result<(Self, KBox<Frame>), Trouble> {
+        match common.and_then(|common| common.secret(&binding)) {
+            Some(secret) => Self::join(keys, &binding, secret),
+            None => Self::whole(keys, binding, export),
         }
+    }
 
+    /// Begins to join, which `secret` allows.
+    #[inline(never)]
+    fn join(
+        keys: &Keys,
+        binding: &Binding,
+        secret: &SessionSecret,
+    ) -> Result<(Self, KBox<Frame>), Trouble> {
+        let suites = keys.ciphers.suites();
+        let joining =
+            Joining::new::<KernelPrimitives>(secret, binding, suites, random_bytes(), crc32c)?;
+        let frame = KBox::new(joining.frame().clone(), GFP_KERNEL).map_err(Error::from)?;
+
+        Ok((Self::Join(SensitiveBox::new(joining)?), frame))
+    }
+
+    /// Begins a whole handshake.
+    #[inline(never)]
+    fn whole(keys: &Keys, binding: Binding, export: &str) -> Result<(Self, KBox<Frame>), Trouble> {
         let offer = Offer {
             binding,
-            suites,
+            suites: keys.ciphers.suites(),
             export,
         };
         let (initiating, frame) =
             Initiating::new(keys.own.pair(), &keys.server, new_secret()?, &offer, crc32c)?;
+        let frame = KBox::new(frame, GFP_KERNEL).map_err(Error::from)?;
 
         Ok((Self::Whole(SensitiveBox::new(initiating)?, binding), frame))
     }
 
     /// Takes the server's answer. Process context.
     pub(super) fn finish(self, keys: &Keys, answer: Answer) -> Result<Sealed, Trouble> {
-        let Answer {
-            header,
-            mut payload,
-        } = answer;
-        let (established, common) = match self {
-            Self::Whole(initiating, binding) => {
-                let preshared = keys
-                    .psk
-                    .as_deref()
-                    .map_or(Secret::zero(), Secret::duplicate);
-                let initiating = initiating.into_inner();
-                let (established, secret) = initiating.finish(&preshared, &header, &mut payload)?;
-                let common = Common {
-                    session: binding.session,
-                    epoch: binding.stamp.epoch,
-                    secret,
-                };
-
-                (established, Some(common))
-            }
-            Self::Join(joining) => {
-                let joining = joining.into_inner();
-
-                (
-                    joining.finish::<KernelPrimitives>(&header, &payload, crc32c)?,
-                    None,
-                )
-            }
-        };
-
-        Ok(seal(keys, &established, common)?)
+        match self {
+            Self::Whole(initiating, binding) => finish_whole(keys, initiating, &binding, answer),
+            Self::Join(joining) => finish_join(keys, joining, &answer),
+        }
     }
 }
 
+/// Takes the server's answer to a whole handshake.
+#[inline(never)]
+fn finish_whole(
+    keys: &Keys,
+    initiating: SensitiveBox<Initiating<KernelPrimitives>>,
+    binding: &Binding,
+    mut answer: Answer,
+) -> Result<Sealed, Trouble> {
+    let preshared = keys
+        .psk
+        .as_deref()
+        .map_or(Secret::zero(), Secret::duplicate);
+    let (established, secret) =
+        initiating
+            .into_inner()
+            .finish(&preshared, &answer.header, &mut answer.payload)?;
+    let common = Common {
+        session: binding.session,
+        epoch: binding.stamp.epoch,
+        secret,
+    };
+
+    Ok(seal(keys, &established, Some(common))?)
+}
+
+/// Takes the server's answer to a join.
+#[inline(never)]
+fn finish_join(
+    keys: &Keys,
+    joining: SensitiveBox<Joining>,
+    answer: &Answer,
+) -> Result<Sealed, Trouble> {
+    let established =
+        joining
+            .into_inner()
+            .finish::<KernelPrimitives>(&answer.header, &answer.payload, crc32c)?;
+
+    Ok(seal(keys, &established, None)?)
+}
+
 /// Prepares to seal and open frames.
+#[inline(never)]
 fn seal(keys: &Keys, established: &Established, common: Option<Common>) -> Result<Sealed> {
     let cipher = keys.ciphers.get(established.suite).ok_or(EINVAL)?;
     let derive = next_key::<KernelPrimitives>;

@@ -140,7 +140,7 @@ enum Phase {
     /// The client has to introduce itself.
     Greeting(Greeting),
     /// The client has to wait for its older requests; it was told so at that time.
-    Fenced(Admission, u64),
+    Fenced(KBox<Admission>, u64),
     /// Requests are served, or when the channel is closed, completed.
     Serving(KBox<Serving>),
     /// There is nothing left.
@@ -257,6 +257,7 @@ impl State {
     }
 
     /// Begins to serve the client that was admitted.
+    #[inline(never)]
     fn welcome(&mut self, connection: &Connection) -> Result<(), End> {
         let admission = match core::mem::replace(&mut self.phase, Phase::Gone) {
             Phase::Fenced(admission, _) => admission,
@@ -319,6 +320,7 @@ impl State {
     }
 
     /// Closes the connection because of `end`.
+    #[inline(never)]
     fn close(&mut self, connection: &Connection, end: End) {
         let Some(mut channel) = self.channel.take() else {
             return;
@@ -442,6 +444,7 @@ impl State {
     }
 
     /// Ends the membership in the session, if there is one, and in the registry.
+    #[inline(never)]
     fn sign_off(&mut self, connection: &Connection) {
         let registry = &connection.registry;
         let link = &connection.link;
@@ -449,7 +452,7 @@ impl State {
             Phase::Greeting(_) | Phase::Gone => None,
             // All references to the device are dropped here: it may be closed once the connection
             // has signed off.
-            Phase::Fenced(admission, _) => Some(admission.export),
+            Phase::Fenced(admission, _) => Some(admission.export.clone()),
             Phase::Serving(serving) => Some(serving.into_export()),
         };
 

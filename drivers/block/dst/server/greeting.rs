@@ -72,11 +72,12 @@ impl Greeting {
 
     /// Receives the hello, after a handshake if there is one, and decides about it; [`None`] if not
     /// all of it is there yet.
+    #[inline(never)]
     pub(super) fn advance(
         &mut self,
         connection: &Connection,
         channel: &mut Channel,
-    ) -> Result<Option<Admission>, End> {
+    ) -> Result<Option<KBox<Admission>>, End> {
         loop {
             let Some((header, mut payload)) = self.receive(channel)? else {
                 return Ok(None);
@@ -145,7 +146,7 @@ impl Greeting {
         connection: &Connection,
         channel: &mut Channel,
         payload: &[u8],
-    ) -> Result<Admission, End> {
+    ) -> Result<KBox<Admission>, End> {
         let hello = Hello::decode(payload).map_err(|error| End::Violation(error.text()))?;
 
         if self.proof.as_ref().is_some_and(|it| !it.covers(&hello)) {
@@ -166,14 +167,20 @@ fn admit(
     connection: &Connection,
     hello: &Hello<'_>,
     proof: Option<&Proof>,
-) -> Result<Admission, Denial> {
+) -> Result<KBox<Admission>, Denial> {
     let registry = &connection.registry;
     let link = &connection.link;
     let export = registry
         .find_at(hello.export.as_bytes(), link.listener())
         .ok_or(Status::NoExport)?;
 
-    Admission::new(&export, hello, link, proof, registry.clock.now())
+    // Before the client is let in, so that nothing can fail afterwards.
+    let room = KBox::new_uninit(GFP_KERNEL).map_err(|_| Status::Resource)?;
+
+    Ok(KBox::write(
+        room,
+        Admission::new(&export, hello, link, proof, registry.clock.now())?,
+    ))
 }
 
 /// Tells the client that it is not let in.

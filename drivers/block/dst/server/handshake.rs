@@ -117,6 +117,7 @@ impl Proof {
 /// # Errors
 ///
 /// Why the client is not let in, which it was told.
+#[inline(never)]
 pub(super) fn initiate(
     connection: &Connection,
     channel: &mut Channel,
@@ -203,6 +204,7 @@ fn afford(connection: &Connection) -> Result<Arc<Identity>, Denial> {
 /// # Errors
 ///
 /// Why the client is not let in, which it was told.
+#[inline(never)]
 pub(super) fn join(
     connection: &Connection,
     channel: &mut Channel,
@@ -242,6 +244,7 @@ pub(super) fn join(
 }
 
 /// Sends `answer`, the last frame in plain, and seals what follows.
+#[inline(never)]
 fn begin(
     identity: &Identity,
     channel: &mut Channel,

@@ -49,7 +49,7 @@ use super::{
 
 /// The requests of a connection.
 pub(super) struct Serving {
-    pub(super) admission: Admission,
+    pub(super) admission: KBox<Admission>,
     pub(super) mailbox: Arc<Mailbox>,
     /// What the client was told about the device.
     pub(super) geometry: Geometry,
@@ -72,10 +72,10 @@ impl Serving {
     ///
     /// `ENOMEM` if there is no memory; the admission comes back.
     pub(super) fn new(
-        admission: Admission,
+        admission: KBox<Admission>,
         geometry: Geometry,
         mailbox: &Arc<Mailbox>,
-    ) -> Result<KBox<Self>, (Admission, Error)> {
+    ) -> Result<KBox<Self>, (KBox<Admission>, Error)> {
         let prepare = || -> Result<_> {
             Ok((
                 Memory::new(admission.window as usize, MAX_RUN_PAGES as usize)?,

@@ -220,6 +220,7 @@ impl JoinRequest {
     /// # Errors
     ///
     /// [`HandshakeError::Epoch`], [`HandshakeError::Mac`].
+    #[inline(never)]
     pub fn verify<P: Primitives>(self, keys: &SessionKeys) -> Result<Joined, HandshakeError> {
         if self.binding.stamp.epoch != keys.epoch {
             return Err(HandshakeError::Epoch);
@@ -265,6 +266,7 @@ impl Joined {
     /// # Errors
     ///
     /// [`HandshakeError::Suite`] if the client did not offer `suite`.
+    #[inline(never)]
     pub fn answer<P: Primitives>(
         self,
         suite: Suite,
