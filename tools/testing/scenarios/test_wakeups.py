@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Nobody is woken who has nothing to do."""
+"""Nobody is woken who has nothing to do, and what can go together does."""
+
+import re
 
 import pytest
 
+from lab.dst import PORT
 from lab.machine import Machine
 
 REQUESTS = 1000
@@ -43,3 +46,39 @@ def test_a_thread_receives_what_is_long(disk: str, client: Machine) -> None:
     run(client, disk, "randread", "64k")
     # One run may receive what is left of two.
     assert jobs(client) - before >= REQUESTS / 2
+
+
+def segments(client: Machine) -> int:
+    """How many segments with data the client has sent over its connection."""
+    text = client.run("ss", "-tinH", f"dport = :{PORT}").out
+    (number,) = re.findall(r"data_segs_out:(\d+)", text)
+    return int(number)
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def test_what_is_submitted_together_is_sent_together(
+    disk: str, client: Machine, batch: int
+) -> None:
+    before = segments(client)
+    client.run(
+        "fio",
+        "--name=batch",
+        f"--filename={disk}",
+        "--rw=randread",
+        "--bs=4k",
+        "--size=32M",
+        "--number_ios=800",
+        "--ioengine=libaio",
+        "--direct=1",
+        "--iodepth=16",
+        f"--iodepth_batch_submit={batch}",
+        f"--iodepth_batch_complete_min={batch}",
+        f"--iodepth_batch_complete_max={batch}",
+        timeout=60,
+    )
+    sent = segments(client) - before
+    if batch == 1:
+        # One request for each: nobody waits for others that may not come.
+        assert 700 <= sent <= 900, sent
+    else:
+        assert sent <= 100, sent

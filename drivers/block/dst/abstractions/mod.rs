@@ -37,6 +37,7 @@ pub(crate) mod mempool;
 pub(crate) mod message;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
+pub(crate) mod plug;
 pub(crate) mod random;
 pub(crate) mod semaphore;
 pub(crate) mod sensitive;

@@ -14,6 +14,7 @@
 //! again. What happens while there is none is a matter of the [`policy`].
 
 mod answer;
+mod batch;
 pub(crate) mod config;
 mod connection;
 mod connections;
@@ -41,6 +42,7 @@ mod split;
 mod state;
 mod status;
 mod storage;
+mod submit;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
 mod trace;

@@ -5,10 +5,11 @@
 //! Locks, outer ones first: `removing`, `changing`; `keepers`, `adder`, `disk`, `session`, `old` (mutexes, each
 //! taken alone); the inside of a connection's turnstiles (a mutex to send, a semaphore to receive,
 //! which is only tried where something arrives); `status`, `policy`, `route` (mutexes, each taken
-//! alone); `queue`, `links`, a connection's control and ear (spinlocks, each taken alone, leaves
-//! but for the scheduler's own).
+//! alone); `queue`, `links`, the inside of `batches`, a connection's control and ear (spinlocks,
+//! each taken alone, leaves but for those of the pool and the scheduler).
 
 use super::{
+    batch::Batches,
     config::{
         Policy,
         StorageConfig,
@@ -17,30 +18,24 @@ use super::{
     },
     connection::Connection,
     counters::Counters,
-    flight::Over,
     links::Links,
     queue::Queue,
     request::Request,
-    route::{
-        Route, //
-    },
+    route::Route,
     session::Shared,
     state::{
         First,
         Status, //
     },
     text,
-    trace,
     Observer, //
 };
 use crate::{
     abstractions::{
         address::Address,
-        bio::Bio,
         block_status::BlockStatus,
         disk::{
             Disk,
-            Operations,
             Table, //
         },
         kthread::Thread,
@@ -113,7 +108,7 @@ pub(crate) struct Storage {
     threads: Arc<Pool>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) table: &'static Table<Storage>,
-    requests: Arc<mempool::Pool<Request>>,
+    pub(super) requests: Arc<mempool::Pool<Request>>,
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Clock,
     #[pin]
@@ -152,6 +147,7 @@ pub(crate) struct Storage {
     pub(super) keepers: Mutex<KVec<Thread>>,
     #[pin]
     pub(super) adder: Mutex<Option<Thread>>,
+    pub(super) batches: Arc<Batches>,
     #[pin]
     pub(super) disk: Mutex<Option<Disk<Storage>>>,
     /// Its number as tracepoints have it, 0 before it was added.
@@ -188,7 +184,7 @@ impl Storage {
         };
         let route = Arc::new(route, GFP_KERNEL)?;
         let storage = Arc::pin_init(
-            pin_init!(Self {
+            try_pin_init!(Self {
                 name: config.name,
                 export: config.export,
                 net: config.net,
@@ -219,6 +215,7 @@ impl Storage {
                 removing <- new_mutex!((), "Storage::removing"),
                 keepers <- new_mutex!(keepers, "Storage::keepers"),
                 adder <- new_mutex!(None, "Storage::adder"),
+                batches: Batches::new()?,
                 disk <- new_mutex!(None, "Storage::disk"),
                 device: Atomic::new(0),
             }),
@@ -226,8 +223,14 @@ impl Storage {
         )?;
 
         // Its keepers refer to it, so it has to be stopped if they are not all there.
-        if let Err(error) = storage.keep(connections) {
+        let begun = storage
+            .batches
+            .begin(storage.clone())
+            .and_then(|()| storage.keep(connections));
+
+        if let Err(error) = begun {
             storage.dismiss(0);
+            storage.batches.end();
             return Err(error.into());
         }
         Ok(storage)
@@ -292,6 +295,7 @@ impl Storage {
         self.give_up();
         // A keeper may have added it again before it stopped.
         self.remove_disk();
+        self.batches.end();
         self.observer.storage(self, StorageEvent::Removed);
     }
 
@@ -323,20 +327,6 @@ impl Storage {
     /// Returns whether all requests fail from now on, and no connection is wanted any more.
     pub(super) fn is_forsaken(&self) -> bool {
         self.queue.lock().is_dead()
-    }
-
-    /// Ends what is over but has nobody to end it, and goes on with what has waited for that. Process
-    /// context.
-    pub(super) fn sweep(&self) {
-        loop {
-            let over = self.queue.lock().pop();
-
-            match over {
-                Over::Nothing => break,
-                over => drop(over),
-            }
-        }
-        self.feed();
     }
 
     /// Returns whether a line may be written to the log about what the server does. Process context.
@@ -447,53 +437,5 @@ impl Storage {
             },
         );
         true
-    }
-
-    /// Puts a bio into the queue, where it waits for memory if there is none.
-    fn enqueue(&self, bio: Bio) {
-        match mempool::Pool::try_place(&self.requests) {
-            Some(place) => self.put(place, bio),
-            None => {
-                // It comes back if everything fails, and ends when it is dropped.
-                let back = self.queue.lock().starve(bio);
-
-                drop(back);
-                // Memory that came back before it was there to be seen wakes nobody.
-                self.feed();
-            }
-        }
-    }
-
-    /// Puts a bio into the queue, in `place`.
-    fn put(&self, place: mempool::Place<Request>, bio: Bio) {
-        let request = place.put(Request::new(bio, self.counters.clone()));
-        // It comes back if everything fails, and ends when it is dropped.
-        let back = self.queue.lock().submit(request);
-
-        drop(back);
-    }
-
-    /// Goes on with bios that wait for memory, as far as there is some. Whoever may have given some
-    /// back has to see to it that this is called.
-    pub(super) fn feed(&self) {
-        while self.queue.lock().has_starved() {
-            let Some(place) = mempool::Pool::try_place(&self.requests) else {
-                return;
-            };
-            // Somebody may have found no memory because it was here, so it is looked once more.
-            let bio = self.queue.lock().pop_starved();
-
-            if let Some(bio) = bio {
-                self.put(place, bio);
-            }
-        }
-    }
-}
-
-impl Operations for Storage {
-    fn submit(&self, bio: Bio) {
-        trace::submit(&bio);
-        self.enqueue(bio);
-        self.transmit();
     }
 }
