@@ -45,6 +45,7 @@ numbers! {
         POLICY_MAX = 604800000,
         THREADS_MAX = 1024,
         DIGEST_NAME_MAX = 32,
+        KEEPALIVE_MIN = 300,
         KEEPALIVE_MAX = 600000,
         KEY_LEN = 32,
         KEYS_MAX = 256,

@@ -30,7 +30,7 @@ static const struct netlink_range_validation dst_a_export_window_range = {
 };
 
 static const struct netlink_range_validation dst_a_export_keepalive_range = {
-	.min	= 100ULL,
+	.min	= DST_KEEPALIVE_MIN,
 	.max	= DST_KEEPALIVE_MAX,
 };
 

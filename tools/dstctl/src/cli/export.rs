@@ -266,7 +266,7 @@ mod tests {
     fn keepalive_times_are_those_of_the_protocol() {
         let (min, max) = KEEPALIVE_MS.into_inner();
 
-        assert_eq!(max, limit::KEEPALIVE_MAX);
+        assert_eq!((min, max), (limit::KEEPALIVE_MIN, limit::KEEPALIVE_MAX));
         for milliseconds in [min, max] {
             assert_eq!(keepalive(&format!("{milliseconds}ms")), Ok(milliseconds));
         }
