@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What this machine is called.
+//! What this machine is called, and how large it is.
 //!
-//! C header: [`include/linux/utsname.h`](srctree/include/linux/utsname.h)
+//! C headers: [`include/linux/utsname.h`](srctree/include/linux/utsname.h),
+//! [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h)
 
 use super::bindings;
 
 /// Bytes in the longest name, the final zero included.
 const ROOM: usize = 65;
+
+/// Returns how many processors are online, which may be another number the next time. Any context.
+pub(crate) fn processors() -> u32 {
+    // SAFETY: There are no requirements.
+    unsafe { bindings::num_online_cpus() }
+}
 
 /// The name of a machine at some time.
 pub(crate) struct NodeName([u8; ROOM]);

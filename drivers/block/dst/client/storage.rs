@@ -43,6 +43,7 @@ use crate::{
             new_spinlock_irq,
             SpinLockIrq, //
         },
+        machine::processors,
         mempool,
         namespace::Namespace, //
     },
@@ -81,8 +82,12 @@ use kernel::{
     time::msecs_to_jiffies, //
 };
 
-/// Connections of a storage unless somebody says how many.
-const USUAL_CONNECTIONS: u16 = 1;
+/// Processors for each connection of a storage, unless somebody says how many connections.
+const CPUS_PER_CONNECTION: u32 = 4;
+
+/// The most connections unless somebody says how many. Further ones divide what the server grants
+/// into pieces that are too small.
+const USUAL_CONNECTIONS: u16 = 8;
 
 /// Requests for which there is always memory.
 const RESERVE: u16 = 64;
@@ -154,6 +159,16 @@ pub(crate) struct Storage {
     pub(super) device: Atomic<u32>,
 }
 
+/// Returns how many connections a storage has unless somebody says otherwise. One of them keeps the
+/// processors of a small machine busy; a large one has more to do than one stream of TCP carries.
+fn usual_connections() -> u16 {
+    let wanted = processors() / CPUS_PER_CONNECTION;
+
+    u16::try_from(wanted).map_or(USUAL_CONNECTIONS, |wanted| {
+        wanted.clamp(1, USUAL_CONNECTIONS)
+    })
+}
+
 impl Storage {
     /// Makes a storage that begins to connect. Process context.
     ///
@@ -173,7 +188,7 @@ impl Storage {
         let uuid = config.uuid;
         let policy = config.policy;
         let connections = match config.connections {
-            0 => USUAL_CONNECTIONS,
+            0 => usual_connections(),
             connections => connections.min(MAX_CONNECTIONS),
         };
         // Nobody may wait for memory later while a keeper waits for the lock.

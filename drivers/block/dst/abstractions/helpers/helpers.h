@@ -133,6 +133,7 @@ void dstblk_helper_nla_nest_cancel(struct sk_buff *skb, struct nlattr *start);
 struct net *dstblk_helper_sock_net(const struct sock *sk);
 
 /* task.c */
+unsigned int dstblk_helper_num_online_cpus(void);
 unsigned int dstblk_helper_memalloc_noio_save(void);
 void dstblk_helper_memalloc_noio_restore(unsigned int flags);
 unsigned int dstblk_helper_memalloc_noreclaim_save(void);

@@ -13,6 +13,11 @@
 
 #include "helpers.h"
 
+unsigned int dstblk_helper_num_online_cpus(void)
+{
+	return num_online_cpus();
+}
+
 unsigned int dstblk_helper_memalloc_noio_save(void)
 {
 	return memalloc_noio_save();
