@@ -186,6 +186,13 @@ recovery:
 	scripts/lab/build uml
 	tools/testing/run recovery
 
+# OPTIONS=--list says which there are, OPTIONS='-k flush' takes some of them.
+.PHONY: check-mutants
+check-mutants:
+	scripts/lab/prepare build guest uml
+	scripts/lab/build uml
+	tools/testing/run check-mutants $(OPTIONS)
+
 # OPTIONS are those of pytest: -k join, say.
 .PHONY: attacks
 attacks:
@@ -214,6 +221,9 @@ help:
 	@echo '  make check        all tests (parts: check-host, check-style)'
 	@echo '  make check-llvm   that the module builds with LLVM=1; some minutes, the first time'
 	@echo '  make check-debug  the scenarios under kernels that check themselves'
+	@echo '  make check-mutants'
+	@echo '                    that scenarios fail with a driver that lacks what they are about;'
+	@echo '                    OPTIONS=--list says which drivers that are'
 	@echo '  make bench        numbers, side by side with nvme-tcp and nbd; REPORT=1 writes them'
 	@echo '                    into Documentation, ON=qemu takes the stock kernel'
 	@echo '  make bench-quick  fewer of them, in a few minutes'

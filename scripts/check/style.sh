@@ -107,6 +107,11 @@ style_conventions() {
 	return $bad
 }
 
+# The drivers of `make check-mutants` are this one with small changes: they have to fit.
+style_mutants() {
+	PYTHONPATH=tools/testing PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m lab.mutants.source
+}
+
 check_style() {
 	check "rustfmt: driver" style_rustfmt
 	check "rustfmt: tools" style_cargo_fmt
@@ -116,4 +121,5 @@ check_style() {
 	check "python: syntax" style_python
 	check "licences" style_licence
 	check "conventions" style_conventions
+	check "mutants fit the driver" style_mutants
 }

@@ -44,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=pathlib.Path,
         help="where logs and disks go (default: a new directory in the lab's cache)",
     )
+    parser.addoption(
+        "--module", type=pathlib.Path, help="what to test instead of the dst.ko of this checkout"
+    )
 
 
 def chosen(config: pytest.Config) -> list[str]:
@@ -137,7 +140,7 @@ def run_dir(pytestconfig: pytest.Config) -> pathlib.Path:
 def pool(pytestconfig: pytest.Config, run_dir: pathlib.Path) -> Iterator[Pool]:
     """The machines of this run."""
     directory = run_dir / "stage"
-    stage.fill(directory, chosen(pytestconfig))
+    stage.fill(directory, chosen(pytestconfig), pytestconfig.getoption("--module"))
     machines = Pool(run_dir, directory)
     yield machines
     machines.close()

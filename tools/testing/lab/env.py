@@ -25,6 +25,7 @@ class Lab:
     uml: dict[str, pathlib.Path]
     modules: dict[str, pathlib.Path]
     dstctl: pathlib.Path
+    build: pathlib.Path
 
 
 @functools.cache
@@ -58,4 +59,5 @@ def lab() -> Lab:
             "uml-kasan": path("dst_ko_uml_kasan"),
         },
         dstctl=path("dstctl"),
+        build=path("build"),
     )

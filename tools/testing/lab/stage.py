@@ -18,8 +18,11 @@ PYTHONPATH="${0%/init}/python" exec /usr/bin/python3 -m lab.guest.init
 """
 
 
-def fill(stage: pathlib.Path, flavours: list[str]) -> None:
-    """Put the lab's package, the tool and the modules of some flavours in place."""
+def fill(stage: pathlib.Path, flavours: list[str], instead: pathlib.Path | None = None) -> None:
+    """Put the lab's package, the tool and the modules of some flavours in place.
+
+    If there is a module to be tested `instead`, it is the one of all flavours.
+    """
     paths = env.lab()
     source = pathlib.Path(__file__).resolve().parent
     for name in "python", "bin", "modules":
@@ -36,9 +39,10 @@ def fill(stage: pathlib.Path, flavours: list[str]) -> None:
     if paths.dstctl.exists():
         shutil.copy(paths.dstctl, stage / "bin" / "dstctl")
     for flavour in flavours:
-        if paths.modules[flavour].exists():
-            module = stage / "modules" / f"dst-{flavour}.ko"
-            subprocess.run(["objcopy", "--strip-debug", paths.modules[flavour], module], check=True)
+        module = instead or paths.modules[flavour]
+        if module.exists():
+            target = stage / "modules" / f"dst-{flavour}.ko"
+            subprocess.run(["objcopy", "--strip-debug", module, target], check=True)
     spec = env.CHECKOUT / "Documentation/netlink/specs/dst.yaml"
     if spec.exists():
         shutil.copy(spec, stage / "dst.yaml")
