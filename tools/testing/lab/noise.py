@@ -13,9 +13,12 @@ import hashlib
 import hmac
 import secrets
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+except ImportError:  # in a machine
+    from lab.libcrypto import ChaCha20Poly1305, InvalidTag, X25519PrivateKey, X25519PublicKey
 
 NAME = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
 KEY = 32

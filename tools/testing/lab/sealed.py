@@ -14,8 +14,11 @@ import secrets
 import struct
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+except ImportError:  # in a machine
+    from lab.libcrypto import AESGCM, ChaCha20Poly1305, InvalidTag
 
 from lab import noise, wire
 from lab.noise import NO_PSK, Forged, Identity

@@ -11,181 +11,32 @@ only read tries to, and everybody tries to reach it by requests that are wrong.
 
 import contextlib
 import random
-import socket
-import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
 from lab import wire
+from lab.guest.fuzz_peers import HONEST, MODIFYING, Gone, Honest, Peer
 from lab.wire import Frame, Hello, Opcode
 
-HONEST = range(0, 4096)
 WILD = range(4096, 65536)
 # Where each session proves that nothing of an older epoch lands.
 MARKS = range(65536, 65536 + 64)
 SESSIONS = [bytes([0x40 + number]) * 16 for number in range(4)]
 MOST = 12
-MODIFYING = (Opcode.WRITE, Opcode.DISCARD, Opcode.WRITE_ZEROES)
 EDGES = (0, 1, 7, 8, 511, 512, 513, 2**31, 2**32 - 1, 2**55, 2**63, 2**64 - 8, 2**64 - 1)
-
-
-class Gone(Exception):
-    """The server has closed the connection."""
-
-
-class Peer:
-    """One connection, and what was said on it."""
-
-    def __init__(self, port: int, patience: float) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), patience)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.patience = patience
-        self.buffer = bytearray()
-        self.session = b""
-        self.epoch = self.generation = self.number = self.slot = 0
-        self.writes = self.welcomed = False
-        # Handles that an answer may name.
-        self.asked: set[int] = {0}
-
-    def send(self, data: bytes) -> None:
-        """Send what goes out at once; the rest is lost, as on a connection that breaks."""
-        self.sock.settimeout(0)
-        try:
-            if self.sock.send(data) != len(data):
-                raise Gone
-        except OSError as error:
-            raise Gone from error
-
-    def frames(self, wait: float) -> list[Frame]:
-        """What the server has said, all of which has to be right."""
-        self.sock.settimeout(wait)
-        with contextlib.suppress(TimeoutError, BlockingIOError):
-            try:
-                data = self.sock.recv(1 << 20)
-            except ConnectionError as error:
-                raise Gone from error
-            if not data:
-                raise Gone
-            self.buffer += data
-        found = []
-        while len(self.buffer) >= wire.HEADER_SIZE:
-            frame, length = Frame.decode(bytes(self.buffer[: wire.HEADER_SIZE]))
-            end = wire.HEADER_SIZE + length
-            if len(self.buffer) < end:
-                break
-            frame.payload = bytes(self.buffer[wire.HEADER_SIZE : end])
-            del self.buffer[:end]
-            self.hear(frame)
-            found.append(frame)
-        return found
-
-    def hear(self, frame: Frame) -> None:
-        """Whatever it was asked, the server keeps to the rules."""
-        assert frame.handle in self.asked, f"an answer to nothing: {frame}"
-        if frame.opcode == Opcode.READ | wire.REPLY and frame.status == 0:
-            assert len(frame.payload) == frame.sectors * wire.SECTOR, frame
-        if frame.opcode & ~wire.REPLY in MODIFYING and frame.status == 0:
-            assert self.writes, f"somebody writes who may not: {frame}"
-        if frame.opcode == Opcode.HELLO | wire.REPLY and frame.status == 0:
-            self.welcomed = True
-
-    def until(self, wanted: Callable[[Frame], bool]) -> Frame:
-        """Wait for a frame."""
-        end = time.monotonic() + self.patience
-        while time.monotonic() < end:
-            for frame in self.frames(max(end - time.monotonic(), 0.001)):
-                if wanted(frame):
-                    return frame
-        raise AssertionError("the server does not answer")
-
-    def greet(self, hello: Hello) -> bytes:
-        """The frame of a hello, which tells what the connection is."""
-        self.session, self.writes = hello.session, bool(hello.write)
-        self.epoch, self.generation = hello.epoch, hello.generation
-        self.number = hello.connection
-        return Frame(
-            Opcode.HELLO,
-            epoch=hello.epoch,
-            generation=hello.generation,
-            payload=hello.encode(),
-        ).encode()
-
-    def request(self, opcode: int, sector: int = 0, sectors: int = 0, **more: Any) -> Frame:
-        """A request with a handle of its own."""
-        self.slot += 1
-        handle = self.generation << 32 | self.slot
-        self.asked.add(handle)
-        return Frame(
-            opcode,
-            handle=handle,
-            sector=sector,
-            sectors=sectors,
-            epoch=self.epoch,
-            generation=self.generation,
-            **more,
-        )
-
-    def ask(self, frame: Frame) -> Frame:
-        """Send a request that is right and wait for its answer."""
-        self.send(frame.encode())
-        answer = self.until(lambda found: found.handle == frame.handle)
-        assert answer.status == 0, answer
-        return answer
-
-
-class Honest:
-    """Somebody who keeps to the rules and wants to be served meanwhile."""
-
-    def __init__(self, port: int, patience: float, dice: random.Random) -> None:
-        self.peer = Peer(port, patience)
-        self.dice = dice
-        self.data = bytearray(len(HONEST) * wire.SECTOR)
-        self.peer.send(self.peer.greet(Hello("disk", b"honest" + bytes(10))))
-        welcome = self.peer.until(lambda frame: frame.opcode == Opcode.HELLO | wire.REPLY)
-        assert welcome.status == 0, welcome
-        for sector in range(HONEST.start, HONEST.stop, 512):
-            self.write(sector, self.dice.randbytes(512 * wire.SECTOR))
-
-    def write(self, sector: int, data: bytes) -> None:
-        """Write, and remember."""
-        count = len(data) // wire.SECTOR
-        self.peer.sock.settimeout(self.peer.patience)
-        frame = self.peer.request(Opcode.WRITE, sector, count, payload=data)
-        self.peer.sock.sendall(frame.encode())
-        answer = self.peer.until(lambda found: found.handle == frame.handle)
-        assert answer.status == 0, answer
-        self.data[sector * wire.SECTOR : (sector + count) * wire.SECTOR] = data
-
-    def read(self, sector: int, count: int) -> None:
-        """Read, and compare."""
-        answer = self.peer.ask(self.peer.request(Opcode.READ, sector, count))
-        place = slice(sector * wire.SECTOR, (sector + count) * wire.SECTOR)
-        assert answer.payload == self.data[place], f"the honest client's data at {sector} is wrong"
-
-    def step(self) -> None:
-        """Do something useful."""
-        count = self.dice.randint(1, 64)
-        sector = self.dice.randrange(len(HONEST) - count)
-        if self.dice.random() < 0.5:
-            self.write(sector, self.dice.randbytes(count * wire.SECTOR))
-        self.read(sector, count)
-        if self.dice.random() < 0.1:
-            self.peer.ask(self.peer.request(Opcode.FLUSH))
-
-    def check_all(self) -> None:
-        """Read everything."""
-        for sector in range(HONEST.start, HONEST.stop, 512):
-            self.read(sector, 512)
 
 
 class Fuzzer:
     """Everybody else."""
 
+    # Where the others may do what they have the right to.
+    wild = WILD
+
     def __init__(self, seed: int, port: int, patience: float) -> None:
         self.dice = random.Random(seed)
         self.port, self.patience = port, patience
-        self.honest = Honest(port, patience, random.Random(seed + 1))
+        self.honest = Honest(self.make_honest(), random.Random(seed + 1))
         self.peers: list[Peer] = []
         # The highest epoch and generation that was used in each session.
         self.epochs = dict.fromkeys(SESSIONS, 1)
@@ -198,19 +49,25 @@ class Fuzzer:
         """Remember that something has happened."""
         self.outcomes[what] = self.outcomes.get(what, 0) + 1
 
+    def make_honest(self) -> Peer:
+        """The connection of the honest client."""
+        return Peer(self.port, self.patience)
+
+    def make(self) -> Peer:
+        """A connection."""
+        return Peer(self.port, self.patience)
+
     def connect(self) -> Peer:
         """One more connection; the oldest makes room if there are too many."""
         if len(self.peers) >= MOST:
             self.drop(self.peers[0])
-        peer = Peer(self.port, self.patience)
+        peer = self.make()
         self.peers.append(peer)
         return peer
 
     def drop(self, peer: Peer) -> None:
         """Hang up, one way or the other."""
-        if self.dice.random() < 0.5:
-            peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        peer.sock.close()
+        peer.close(reset=self.dice.random() < 0.5)
         self.peers.remove(peer)
 
     def hello(self, session: bytes, right: bool) -> Hello:
@@ -260,7 +117,7 @@ class Fuzzer:
     def extent(self, peer: Peer) -> tuple[int, int]:
         """Where this connection may do something right."""
         count = self.dice.choice([1, 2, 8, 8, 16, 64, 512])
-        return self.dice.randrange(WILD.start, WILD.stop - count), count
+        return self.dice.randrange(self.wild.start, self.wild.stop - count), count
 
     def right(self, peer: Peer) -> Frame:
         """A request that has to be carried out, if there are credits."""
@@ -333,13 +190,13 @@ class Fuzzer:
         """Somebody sends some requests at once, welcomed or not."""
         peer = self.dice.choice(self.peers)
         frames = [self.right(peer) for _ in range(self.dice.randint(1, 6))]
-        peer.send(b"".join(self.kept_out(peer, frame).encode() for frame in frames))
+        peer.send(b"".join(peer.whole(self.kept_out(peer, frame)) for frame in frames))
 
     def do_ask_wrong(self) -> None:
         """Somebody sends a request that is not right, perhaps behind one that is."""
         peer = self.dice.choice(self.peers)
-        before = self.right(peer).encode() if self.dice.random() < 0.3 else b""
-        peer.send(before + self.wrong(peer).encode())
+        before = peer.whole(self.right(peer)) if self.dice.random() < 0.3 else b""
+        peer.send(before + peer.whole(self.wrong(peer)))
 
     def do_trespass(self) -> None:
         """Somebody without the right to write tries to, where it would be seen."""
@@ -348,13 +205,13 @@ class Fuzzer:
             opcode = self.dice.choice(MODIFYING)
             payload = b"evil" * 1024 if opcode == Opcode.WRITE else b""
             sector = self.dice.randrange(len(HONEST) - 8)
-            peer.send(peer.request(opcode, sector, 8, payload=payload).encode())
+            peer.send(peer.whole(peer.request(opcode, sector, 8, payload=payload)))
             self.count("trespass")
 
     def do_stop(self) -> None:
         """Somebody stops in the middle of a frame, for now or for good."""
         peer = self.dice.choice(self.peers)
-        data = self.kept_out(peer, self.right(peer)).encode()
+        data = peer.encode(self.kept_out(peer, self.right(peer)))
         at = self.dice.randrange(len(data))
         peer.send(data[:at])
         if self.dice.random() < 0.5:
@@ -369,9 +226,7 @@ class Fuzzer:
         peer = self.dice.choice(self.peers)
         opcode = self.dice.choice([*range(1, 9), 0x81, 0x83, 0x86, 0x87])
         payload = self.dice.choice([b"", b"", bytes(52), bytes(72), self.dice.randbytes(150)])
-        peer.send(
-            Frame(opcode, epoch=peer.epoch, generation=peer.generation, payload=payload).encode()
-        )
+        peer.send(peer.whole(peer.stamped(opcode, payload=payload)))
 
     def do_listen(self) -> None:
         """Somebody hears what was answered."""
@@ -412,11 +267,11 @@ class Fuzzer:
             with contextlib.suppress(Gone):
                 # The first one's write may be under way when the second one comes.
                 if len(peers) == 1:
-                    peer.send(peer.request(Opcode.WRITE, mark, 8, payload=old_data).encode())
+                    peer.send(peer.whole(peer.request(Opcode.WRITE, mark, 8, payload=old_data)))
         old, new = peers
         new.ask(new.request(Opcode.WRITE, mark, 8, payload=new_data))
         with contextlib.suppress(Gone):
-            old.send(old.request(Opcode.WRITE, mark, 8, payload=b"evil" * 1024).encode())
+            old.send(old.encode(old.request(Opcode.WRITE, mark, 8, payload=b"evil" * 1024)))
         # Until it has heard that it is cut off.
         with contextlib.suppress(Gone):
             end = time.monotonic() + self.patience
@@ -427,9 +282,9 @@ class Fuzzer:
         assert answer.payload == new_data, "a ghost write"
         self.count("ghost")
 
-    def step(self) -> None:
-        """Something happens."""
-        weights = {
+    def weights(self) -> dict[Callable[[], None], int]:
+        """What can happen, and how often it does."""
+        return {
             self.do_greet: 20,
             self.do_ask: 30,
             self.do_ask_wrong: 25,
@@ -443,6 +298,10 @@ class Fuzzer:
             self.do_hang_up: 5,
             self.do_ghost: 2,
         }
+
+    def step(self) -> None:
+        """Something happens."""
+        weights = self.weights()
         action = self.dice.choices(list(weights), list(weights.values()))[0]
         if not self.peers and action != self.do_honest:
             action = self.do_greet
@@ -454,36 +313,36 @@ class Fuzzer:
         except Gone:
             self.count(f"{self.last}: gone")
             for peer in before + self.peers:
-                if peer in self.peers and closed(peer):
+                if peer in self.peers and peer.closed():
                     self.drop(peer)
         self.steps += 1
 
-
-def closed(peer: Peer) -> bool:
-    """Whether the server has hung up."""
-    try:
-        peer.frames(0)
-    except Gone:
-        return True
-    return False
+    def finish(self) -> None:
+        """Look once more at what has to be as it was."""
+        self.honest.check_all()
 
 
 def run(seed: int, seconds: float, most: int, port: int, patience: float) -> dict[str, Any]:
     """Let them in for so long, or for so many steps; what happened and what went wrong."""
+    return drive(lambda: Fuzzer(seed, port, patience), seed, seconds, most)
+
+
+def drive(make: Callable[[], Fuzzer], seed: int, seconds: float, most: int) -> dict[str, Any]:
+    """The same with a fuzzer of any kind."""
     fuzzer = None
     wrong = ""
     try:
-        fuzzer = Fuzzer(seed, port, patience)
+        fuzzer = make()
         deadline = time.monotonic() + seconds
         while fuzzer.steps < most and time.monotonic() < deadline:
             fuzzer.step()
         fuzzer.last = "the end"
-        fuzzer.honest.check_all()
+        fuzzer.finish()
     except Exception as error:  # the scenario is told all of it
         where = f"step {fuzzer.steps}, {fuzzer.last}" if fuzzer else "the beginning"
         wrong = f"seed {seed}, {where}: {type(error).__name__}: {error}"
     if fuzzer is None:
         return {"sent": 0, "outcomes": {}, "wrong": wrong}
     for peer in [*fuzzer.peers, fuzzer.honest.peer]:
-        peer.sock.close()
+        peer.close()
     return {"sent": fuzzer.steps, "outcomes": fuzzer.outcomes, "wrong": wrong}
