@@ -39,10 +39,16 @@ module! {
     },
 }
 
+/// The most bytes after which a sealed connection uses another key: what the protocol allows, and the
+/// default of the parameter.
+const MAX_REKEY_BYTES: u64 = 1 << 36;
+
 /// Bytes after which a sealed connection uses another key. There is something in between two of
 /// them in any case.
 fn rekey_bytes() -> u64 {
-    module_parameters::rekey_bytes.value().max(1)
+    module_parameters::rekey_bytes
+        .value()
+        .clamp(1, MAX_REKEY_BYTES)
 }
 
 /// The module, as long as it is loaded.

@@ -64,7 +64,7 @@ const MAX_OWN_PAYLOAD: usize = 1024;
 const MAX_RECORDS: u64 = 1 << 30;
 
 /// Milliseconds after which another key is used.
-const MAX_AGE_MS: i64 = 3_600_000;
+pub(super) const MAX_AGE_MS: i64 = 3_600_000;
 
 /// How the next key comes from the present one.
 pub(crate) type Derive = fn(&Secret) -> Secret;
@@ -207,9 +207,14 @@ impl Sealing {
 
     /// Returns whether the key was used enough.
     pub(super) fn is_due(&self) -> bool {
+        self.is_due_at(Instant::now())
+    }
+
+    /// Returns whether the key was used enough by the time `now`.
+    pub(super) fn is_due_at(&self, now: Instant<Monotonic>) -> bool {
         self.key.records >= MAX_RECORDS
             || self.bytes >= self.max_bytes
-            || self.since.elapsed().as_millis() >= MAX_AGE_MS
+            || (now - self.since).as_millis() >= MAX_AGE_MS
     }
 
     /// Goes on with the next key; returns the sealed `header` that tells the other side so. It is
@@ -223,8 +228,6 @@ impl Sealing {
         // gets here: that must not wait for other requests.
         let _reserve = ReserveScope::new();
 
-        self.since = Instant::now();
-
         let Ok(next) = self.key.prepare() else {
             return Ok(None);
         };
@@ -232,6 +235,7 @@ impl Sealing {
         self.record(0, header)?;
         self.key.advance(next);
         self.bytes = 0;
+        self.since = Instant::now();
         Ok(self.scratch.get(..SEALED_HEADER))
     }
 

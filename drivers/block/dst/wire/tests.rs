@@ -26,7 +26,12 @@ use kernel::{
         Page,
         PAGE_SIZE, //
     },
-    prelude::*, //
+    prelude::*,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 use super::{
@@ -37,6 +42,7 @@ use super::{
     seal::{
         Opening,
         Sealing,
+        MAX_AGE_MS,
         SEALED_HEADER, //
     },
     staging::Staging, //
@@ -295,6 +301,21 @@ mod cases {
             // Twice in a row is once too often.
             assert!(matches!(opening.advance(), Ok(false)));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_key_is_used_for_an_hour_at_most() -> Result {
+        let ciphers = Ciphers::load(Suites::ALL)?;
+        let (mut sealing, _) = ends(&ciphers, Suite::ChaCha20Poly1305)?;
+        let hour = Delta::from_millis(MAX_AGE_MS);
+        let end = Instant::<Monotonic>::now() + hour;
+
+        assert!(!sealing.is_due());
+        assert!(sealing.is_due_at(end));
+        sealing.renew(&[8; HEADER_SIZE])?.ok_or(ENOMEM)?;
+        assert!(!sealing.is_due_at(end));
+        assert!(sealing.is_due_at(Instant::now() + hour));
         Ok(())
     }
 
