@@ -4,7 +4,8 @@
 //!
 //! The path of a write, and where to read about each step:
 //!
-//! 1. [`storage`]: the block layer submits a bio, which becomes a [`request`] in the [`queue`];
+//! 1. [`submit`]: the block layer submits a bio to a [`storage`], and it becomes a [`request`] in the
+//!    [`queue`]; a [`batch`] of them is sent together;
 //! 2. [`dispatch`], [`split`]: it is split into runs of pages, which get a handle each;
 //! 3. [`send`]: their frames go into the socket of a [`connection`], many in one call;
 //! 4. [`receive`], [`answer`]: replies are matched to runs by handle, and pages acknowledged;
