@@ -12,9 +12,12 @@ from lab.dst import EVERYBODY, PORT
 from lab.keyed import Keys
 from lab.machine import Machine
 from lab.pool import Spec
+from lab.wild import WildDisk
 
 ROUNDS = 8
 BREAKS = 3
+# Requests of a storage for which there is memory whatever happens.
+RESERVE = 64
 
 
 def need(*machines: Machine) -> None:
@@ -135,6 +138,31 @@ def test_what_met_no_memory_is_sent_soon_afterwards(
     writing.result(10)
     assert client.call("blockio.wrong", path=disk, sector=0, count=8, seed=1) == []
     assert client.dst.show("disk")["counters"]["reconnects"] == 0
+
+
+def test_requests_wait_for_the_memory_of_others(server: Machine, client: Machine) -> None:
+    """There is memory for those in reserve, and each that ends has the next one begin."""
+    need(server, client)
+    slow = WildDisk(server)
+    # Only what is asked for has the client look after what waits.
+    server.dst.export("disk", slow.path, "--keepalive", "10m")
+    disk = client.dst.attach("disk", server)
+    slow.hold(1 << 30)
+    # The bios themselves, and packets, find memory.
+    with failing(client, percent=100, function="try_place"):
+        job = fio.start(client, disk, blocks="4k-4k", align=4096, size=8, depth=4 * RESERVE)
+        server.wait("objects.has_in_flight", 60, name="disk", least=RESERVE)
+        client.wait("stat.quiet", 20, device="dst-disk", seconds=1)
+        assert server.dst.show_export("disk")["counters"]["in_flight"] == RESERVE
+        assert client.call("stat.in_flight", device="dst-disk") == RESERVE
+        slow.release()
+        # All are written, read and compared, and there still is no other memory.
+        assert job.wait(60).rc == 0
+    counters = client.dst.show("disk")["counters"]
+    assert counters["errors"] == 0 and counters["reconnects"] == 0
+    client.dst.ctl("del", "disk")
+    server.dst.ctl("export", "del", "disk")
+    slow.remove()
 
 
 def test_the_module_is_loaded_or_not(bed: Bed) -> None:

@@ -3,6 +3,7 @@
 
 import ctypes
 import os
+import re
 
 FINIT_MODULE = 313  # the number of the system call on x86-64
 ROOT = "/sys/kernel/debug"
@@ -35,10 +36,16 @@ def _text(module: str) -> tuple[int, int]:
 
 
 def _function(name: str) -> tuple[int, int]:
-    """Where a function of the kernel begins and ends."""
+    """Where a function of the kernel, or a Rust function of that name alone, begins and ends."""
     with open("/proc/kallsyms", encoding="utf-8") as file:
         symbols = [line.split() for line in file]
-    (start,) = [int(words[0], 16) for words in symbols if words[2] == name]
+    # Rust puts the length of a name before it.
+    mangled = re.compile(rf"_R.*[^0-9]{len(name)}{name}(?![0-9a-z_])")
+    (start,) = [
+        int(words[0], 16)
+        for words in symbols
+        if name in words[2] and (words[2] == name or mangled.match(words[2]))
+    ]
     return start, min(address for words in symbols if (address := int(words[0], 16)) > start)
 
 
@@ -67,7 +74,7 @@ def begin(percent: int) -> None:
 
 
 def begin_in(name: str, percent: int) -> None:
-    """The same, but with a function of the kernel in their backtrace."""
+    """The same, but with one function, of the kernel or of a module, in their backtrace."""
     _begin(percent, False, *_function(name))
 
 

@@ -156,6 +156,10 @@ def let_go() -> None:
     for target in reversed(mounts):
         if target.startswith(("/mnt/", "/srv/")):
             subprocess.run(["umount", target], check=False)
+    with open("/proc/swaps", encoding="utf-8") as file:
+        swaps = [line.split()[0] for line in file][1:]
+    if swaps:
+        subprocess.run(["swapoff", *swaps], check=False)
     # To start a program takes a second on a slow kernel: only what is needed.
     for signs, command in (
         ("/sys/block/md*", ["mdadm", "--stop", "--scan"]),

@@ -26,6 +26,9 @@ def mounted() -> pathlib.Path:
 def start(events: str) -> None:
     """Forget what was recorded and record these events from now on."""
     root = mounted()
+    # The clock of the scheduler, which is the default, may tick too seldom to tell the order of
+    # what happens on several processors.
+    (root / "trace_clock").write_text("mono")
     (root / "trace").write_text("")
     # To know the names of tasks the kernel would rewrite its scheduler while that runs, which
     # emulators with several processors do not survive always.
