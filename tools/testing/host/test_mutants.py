@@ -109,3 +109,22 @@ def test_only_a_scenario_that_fails_notices(outcomes: list, noticed: bool) -> No
 )
 def test_messages_are_shortened(message: str, text: str) -> None:
     assert main.short(message) == text
+
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="scenarios.test_a" name="test_one[uml]">
+<failure message="AssertionError: assert 1 == 2"/></testcase>
+<testcase classname="scenarios.test_a" name="test_two[uml]">
+<failure message="lab.rpc.RemoteError: BrokenPipeError"/></testcase>
+<testcase classname="scenarios.test_a" name="test_three[uml]"><skipped message="no"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_only_what_a_scenario_asserts_is_a_failure(tmp_path: pathlib.Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT)
+    assert main.results(report) == [
+        main.Outcome("test_a.py::test_one", failure="assert 1 == 2"),
+        main.Outcome("test_a.py::test_two", error="lab.rpc.RemoteError: BrokenPipeError"),
+        main.Outcome("test_a.py::test_three", error="it was skipped"),
+    ]

@@ -21,7 +21,7 @@ def fill(machine: Machine, device: str, directory: str) -> None:
     """Write more than fits into memory, most of which may be dirty, and read it back."""
     machine.sh("echo 80 > /proc/sys/vm/dirty_ratio; echo 60 > /proc/sys/vm/dirty_background_ratio")
     # In MiB.
-    much = 96 if machine.flavour.stock else 192
+    much = 64 if machine.flavour.stock else 192
     machine.sh(
         f"for i in $(seq {much // 8}); do"
         f" head -c 8M /dev/urandom > {directory}/f$i; sha256sum {directory}/f$i; done > /run/sums",
@@ -35,6 +35,7 @@ def fill(machine: Machine, device: str, directory: str) -> None:
     # It was memory that it came from once, but not now.
     assert before[6] >= much * MIB_SECTORS
     assert after[2] - before[2] >= much * MIB_SECTORS
+    machine.sh("echo 20 > /proc/sys/vm/dirty_ratio; echo 10 > /proc/sys/vm/dirty_background_ratio")
 
 
 def test_writeback(bed: Bed) -> None:

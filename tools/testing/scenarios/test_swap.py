@@ -54,12 +54,13 @@ def test_swap_over_resets(bed: Bed, scarce: str) -> None:
     before = server.call("stat.stat", device=device)
     moved = server.call("stat.moved", device=device)
     out, back = swapped(client)
+    client.sh("rm -f /run/hog.stop")
     hog = "exec python3 -m lab.guest.hog"
     if everywhere:
-        job = client.spawn("sh", "-ec", f"{hog} 80 1")
+        job = client.spawn("sh", "-ec", f"{hog} 80")
     else:
         client.sh(LIMIT)
-        job = client.spawn("sh", "-ec", f"echo $$ > {GROUP}/little/cgroup.procs; {hog} 40 1")
+        job = client.spawn("sh", "-ec", f"echo $$ > {GROUP}/little/cgroup.procs; {hog} 40")
     server.wait("stat.moved_on", 60, device=device, than=moved + MOVED // 2 * MIB_SECTORS)
     for number in 1, 2:
         server.run("ss", "-tK", f"sport = :{PORT}")
@@ -68,7 +69,8 @@ def test_swap_over_resets(bed: Bed, scarce: str) -> None:
         server.wait("files.logged", 60, text=text, count=number + 1, since=bed.test)
         than = server.call("stat.moved", device=device) + MOVED // 2 * MIB_SECTORS
         server.wait("stat.moved_on", 60, device=device, than=than)
-    # It has compared every page.
+    client.sh("touch /run/hog.stop", timeout=60)
+    # It has compared every page, once more after the last reset.
     assert job.wait(180).rc == 0
     after = server.call("stat.stat", device=device)
     moved_out, moved_back = swapped(client)

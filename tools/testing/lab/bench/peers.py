@@ -18,7 +18,7 @@ NVME_PORT = 4420
 NBD_PORT = 10809
 ADDRESS = "127.0.0.1"
 # Connections of peers that have to be told: one for each processor, which is what
-# DST and nvme-tcp take by themselves.
+# nvme-tcp takes by itself.
 CONNECTIONS = 2
 
 

@@ -3,9 +3,12 @@
 
 import argparse
 import mmap
+import pathlib
 import struct
 
 PAGE = 4096
+# When this is there, it looks at everything once more and ends.
+STOP = pathlib.Path("/run/hog.stop")
 
 
 def content(page: int, sweep: int) -> bytes:
@@ -13,12 +16,15 @@ def content(page: int, sweep: int) -> bytes:
     return struct.pack("<QQ", page, sweep) * (PAGE // 16)
 
 
-def hog(pages: int, sweeps: int) -> list[int]:
-    """Write all pages, and compare each before it is written again, so often; the wrong ones."""
+def hog(pages: int) -> list[int]:
+    """Write all pages, and compare each before it is written again, until told not to; the wrong
+    ones."""
     wrong = []
+    sweep, last = 0, False
     # By default others could share it, and then it would be a file in memory.
     with mmap.mmap(-1, pages * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        for sweep in range(sweeps + 1):
+        while not last:
+            last = sweep > 0 and STOP.exists()
             # What was written last comes first: only what is not there any more comes back.
             for page in range(pages) if sweep % 2 else reversed(range(pages)):
                 place = slice(page * PAGE, (page + 1) * PAGE)
@@ -26,6 +32,7 @@ def hog(pages: int, sweeps: int) -> list[int]:
                     wrong.append(page)
                 memory[place] = content(page, sweep)
             print(f"sweep {sweep} done, {len(wrong)} wrong", flush=True)
+            sweep += 1
     return wrong
 
 
@@ -33,9 +40,8 @@ def main() -> int:
     """Use some MiB."""
     parser = argparse.ArgumentParser()
     parser.add_argument("mib", type=int)
-    parser.add_argument("sweeps", type=int)
     words = parser.parse_args()
-    wrong = hog(words.mib * (1 << 20) // PAGE, words.sweeps)
+    wrong = hog(words.mib * (1 << 20) // PAGE)
     print(f"wrong: {wrong[:16]}")
     return 1 if wrong else 0
 

@@ -42,7 +42,7 @@ MUTANTS = [
     Mutant(
         "slow-disk",
         "L2",
-        "the client asks for a sign of life while it waits for an answer",
+        "the client asks for signs of life",
         (Edit("proto/keepalive.rs", "asks: [[true]],", "false"),),
         ("test_killers.py::test_slow_is_not_dead",),
     ),
