@@ -31,12 +31,12 @@ pub(super) fn are_left() -> bool {
     LEFT.load(Acquire) != 0
 }
 
-/// Why a batch is over.
+/// When a batch is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Moment {
-    /// All was submitted. Process context.
+    /// The task says so, most often because it has submitted all. Process context.
     Complete,
-    /// The task goes to sleep: nothing may sleep now, nor wake up the current task.
+    /// The task is about to sleep, or may be. Nothing may sleep now, nor wake up the current task.
     AboutToSleep,
 }
 
@@ -44,7 +44,8 @@ pub(crate) enum Moment {
 ///
 /// It may be dropped in any context, if the last reference is that of a batch.
 pub(crate) trait Unplug: Send + Sync + 'static {
-    /// Called when a batch is over, by the task that has submitted it, with no locks held.
+    /// Called when a batch is over, by the task that has submitted it. It may hold locks that one may
+    /// sleep with, but no spinlocks.
     fn unplug(&self, moment: Moment);
 }
 
@@ -69,7 +70,8 @@ struct Entry {
 /// together with what was let lie before: when the task does not submit in batches, when there is no
 /// memory to remember this, or when that makes `limit` or more.
 ///
-/// Any context in which bios are submitted. It allocates, but does not wait for memory.
+/// Any context in which bios are submitted. It allocates a few bytes for each batch, but does not wait
+/// for them.
 pub(crate) fn defer<T: Unplug>(object: &Arc<T>, amount: u32, limit: u32) -> bool {
     if amount >= limit {
         return false;

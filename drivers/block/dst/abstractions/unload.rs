@@ -32,7 +32,7 @@ const STEP_MS: i64 = 10;
 /// drop it as the last of what it has: its disks, sockets and bios.
 ///
 /// Dropping it waits for references to disks and for plugs, which nobody holds for long any more: who has
-/// a disk open keeps the module, and who sleeps has an empty plug. Process context; sleeps.
+/// a disk open keeps the module, and a plug is emptied before its task sleeps. Process context; sleeps.
 pub(crate) struct Unload(());
 
 impl Unload {
