@@ -82,12 +82,8 @@ use kernel::{
     time::msecs_to_jiffies, //
 };
 
-/// Processors for each connection of a storage, unless somebody says how many connections.
-const CPUS_PER_CONNECTION: u32 = 4;
-
-/// The most connections unless somebody says how many. Further ones divide what the server grants
-/// into pieces that are too small.
-const USUAL_CONNECTIONS: u16 = 8;
+/// Processors that make a machine a large one.
+const MANY_PROCESSORS: u32 = 8;
 
 /// Requests for which there is always memory.
 const RESERVE: u16 = 64;
@@ -160,13 +156,13 @@ pub(crate) struct Storage {
 }
 
 /// Returns how many connections a storage has unless somebody says otherwise. One of them keeps the
-/// processors of a small machine busy; a large one has more to do than one stream of TCP carries.
+/// processors of a small machine busy; a large one has more to do than one stream of TCP carries. More
+/// would be too many for a server that has many storages: see `default_limits` there.
 fn usual_connections() -> u16 {
-    let wanted = processors() / CPUS_PER_CONNECTION;
-
-    u16::try_from(wanted).map_or(USUAL_CONNECTIONS, |wanted| {
-        wanted.clamp(1, USUAL_CONNECTIONS)
-    })
+    match processors() {
+        MANY_PROCESSORS.. => 2,
+        _ => 1,
+    }
 }
 
 impl Storage {
@@ -244,8 +240,9 @@ impl Storage {
             .and_then(|()| storage.keep(connections));
 
         if let Err(error) = begun {
-            storage.dismiss(0);
-            storage.batches.end();
+            // Those that are there may have got as far as a disk, which reads.
+            storage.give_up();
+            storage.end();
             return Err(error.into());
         }
         Ok(storage)
@@ -306,12 +303,17 @@ impl Storage {
             self.give_up();
         }
         self.remove_disk();
+        self.end();
+        self.observer.storage(self, StorageEvent::Removed);
+    }
+
+    /// Takes away all that works for the storage, lets all requests fail, and takes away the disk that
+    /// a keeper may have added before it stopped. Process context; sleeps.
+    fn end(&self) {
         self.dismiss(0);
         self.give_up();
-        // A keeper may have added it again before it stopped.
         self.remove_disk();
         self.batches.end();
-        self.observer.storage(self, StorageEvent::Removed);
     }
 
     /// Tells those who wait for the disk that there will not be one.
