@@ -52,6 +52,11 @@ def no_exports() -> bool:
     return show("export", "list") == []
 
 
+def no_export(name: str) -> bool:
+    """Whether there is no such export, not even one that is being removed."""
+    return all(export["name"] != name for export in show("export", "list"))
+
+
 def sessions_are(count: int) -> bool:
     """Whether so many clients are attached."""
     return len(show("sessions")) == count
