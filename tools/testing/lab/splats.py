@@ -15,6 +15,14 @@ _SPLAT = re.compile(
     r"|self-detected stall|hung_task"
 )
 
+# Complaints of the kernel about itself, as they begin: tracing has found no memory for what it
+# knows of a module; a processor of User Mode Linux was stopped in the middle of something.
+_ITS_OWN = re.compile(
+    r"WARNING: kernel/trace/trace_events\.c:\d+ at event_define_fields"
+    r"|Callback enqueued on offline CPU"
+)
+_BEGINNING = 4
+
 # Lines of a report worth quoting after the one that matched.
 _CONTEXT = 40
 
@@ -34,6 +42,8 @@ def find(console: str) -> list[str]:
     quoted = -1
     for number in range(start, len(lines)):
         if number > quoted and _SPLAT.search(lines[number]):
+            if _ITS_OWN.search("\n".join(lines[number : number + _BEGINNING])):
+                continue
             quoted = number + _CONTEXT
             found.append("\n".join(lines[number:quoted]))
     return found
