@@ -32,9 +32,10 @@ def fill(machine: Machine, device: str, directory: str) -> None:
     before = machine.call("stat.stat", device=device)
     machine.sh("sha256sum --quiet -c /run/sums", timeout=120)
     after = machine.call("stat.stat", device=device)
-    # It was memory that it came from once, but not now.
+    # It was memory that it came from once, but not now; but for the pages that
+    # a processor has on lists of its own, which nothing drops.
     assert before[6] >= much * MIB_SECTORS
-    assert after[2] - before[2] >= much * MIB_SECTORS
+    assert after[2] - before[2] >= much * MIB_SECTORS * 7 // 8
     machine.sh("echo 20 > /proc/sys/vm/dirty_ratio; echo 10 > /proc/sys/vm/dirty_background_ratio")
 
 
