@@ -55,8 +55,9 @@ SAMPLES = {
     },
     "randread-4k-qd1-cpu": {"dst": [9.0], "nvme-tcp": [10.0], "nbd": [30.0]},
     "randread-4k-qd1-switches": {"dst": [2.5], "nvme-tcp": [4.0]},
-    "read-1m-qd8": {"dst": [800.0], "nvme-tcp": [1000.0]},
+    "read-1m-qd8": {"dst": [800.0], "nvme-tcp": [1000.0], "dst-aes256": [160.0]},
     "stream": {"tcp": [1600.0]},
+    "aead-aes256": {"kernel": [200.0]},
     "growth-storages-1": {"dst": [100.0]},
     "growth-storages-8": {"dst": [95.0]},
     "growth-storages-64": {"dst": [80.0]},
@@ -128,6 +129,12 @@ def test_large_requests_are_compared_with_a_stream() -> None:
     assert "stream" not in ratios["randread-4k-qd1"] and "stream" not in ratios
 
 
+def test_what_is_sealed_is_compared_with_its_cipher() -> None:
+    ratios = complete()["ratios"]
+    assert ratios["read-1m-qd8-aes256"] == {"dst": 0.2, "nvme-tcp": 0.16, "aead": 0.8}
+    assert "aead" not in ratios["randread-4k-qd1-aes256"]
+
+
 def test_who_did_nothing_has_no_ratio() -> None:
     assert results.ratios({"w": {"dst": 1.0, "nbd": 0.0}, "v": {"nbd": 3.0}}) == {}
 
@@ -163,9 +170,10 @@ def test_goals_are_about_works_that_there_are() -> None:
     known = {*LOADS, *(f"{name}-{what}" for name in LOADS for what in ("cpu", "switches"))}
     known |= {f"{name}-crc32c" for name in known}
     known |= {f"{MIX.name}-write", f"{MIX.name}-write-crc32c"}
+    known |= {f"{name}{suffix}" for name in LOADS for suffix in results.SEALED}
     for goal in results.GOALS:
         assert goal.work in known or goal.work.startswith(("growth-", "memory-")), goal
-        assert goal.against in {*PEERS, "stream", "", "growth-storages-1", "growth-clients-1"}
+        assert goal.against in {*PEERS, "stream", "aead", "", "growth-storages-1", "growth-clients-1"}
     for work in LOADS:
         judged = f"{work}-write" if work == MIX.name else work
         assert any(goal.work == judged for goal in results.GOALS), work

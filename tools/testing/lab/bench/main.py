@@ -120,6 +120,9 @@ def all_rounds(machine: Machine, options: argparse.Namespace) -> Samples:
                     results.add(samples, name, found)
         with step(f"round {number + 1}: one TCP stream"):
             results.add(samples, "tcp", measure.stream(machine, *length))
+        if any(name.endswith(results.SEALED) for name in options.peers):
+            with step(f"round {number + 1}: ciphers alone"):
+                results.add(samples, "kernel", measure.ciphers(machine, *length))
         growing = [name for name in GROWING if options.growth and name in options.peers]
         for name in results.rotated(growing, number) if growing else []:
             with step(f"round {number + 1}: {name}, many of them"):

@@ -10,6 +10,8 @@ from lab.bench.loads import Load
 from lab.machine import Machine
 
 MIB = 1 << 20
+# How the kernel calls what seals the variants of DST.
+CIPHERS = {"-chacha20": "rfc7539(chacha20,poly1305)", "-aes256": "gcm(aes)"}
 
 
 @contextlib.contextmanager
@@ -66,3 +68,14 @@ def stream(machine: Machine, seconds: float, warm: float) -> dict[str, float]:
     """What one TCP connection carries between the same ends, in MiB/s."""
     rate = machine.call("bench.stream", 60 + 4 * seconds, seconds=seconds, warm=warm)
     return {"stream": rate / MIB}
+
+
+def ciphers(machine: Machine, seconds: float, warm: float) -> dict[str, float]:
+    """What the processors seal and open again if they do nothing else, in MiB/s."""
+    found = {}
+    for suffix, algorithm in CIPHERS.items():
+        rate = machine.call(
+            "bench.aead_pair", 120 + 16 * seconds, algorithm=algorithm, seconds=seconds, warm=warm
+        )
+        found[f"aead{suffix}"] = rate / MIB
+    return found

@@ -11,7 +11,7 @@ from lab.bench.charts import Bar, Group, compact, span
 from lab.bench.facts import BUSY
 from lab.bench.results import DIGEST, GOALS, SEALED, Goal
 
-PLAIN = ("raw", "dst", "nvme-tcp", "nbd", "tcp")
+PLAIN = ("raw", "dst", "nvme-tcp", "nbd", "tcp", "kernel")
 WIDTH = 78
 
 
@@ -46,6 +46,15 @@ CHAPTERS = [
         (*LARGE, "stream"),
         "More is better. ``stream`` is what one TCP connection carries between the same "
         "ends, without a disk.",
+    ),
+    Chapter(
+        "ciphers",
+        "Ciphers alone",
+        "MiB/s",
+        ("aead-chacha20", "aead-aes256"),
+        "What all processors of the machine seal and open again if they do nothing else: no "
+        "disk and no network. Sealed DST cannot be faster. More is better.",
+        variants=False,
     ),
     Chapter(
         "delay",
@@ -132,7 +141,7 @@ def _line(text: str) -> str:
 
 def peers_of(found: dict[str, Any], works: tuple[str, ...], plain: bool) -> list[str]:
     """Who has done any of these works, in the order of the run."""
-    known = [*found["peers"], "tcp"]
+    known = [*found["peers"], "tcp", "kernel"]
     return [
         peer
         for peer in known
@@ -170,7 +179,7 @@ def goal_rows(found: dict[str, Any]) -> list[list[str]]:
 
 def ratio_rows(found: dict[str, Any]) -> list[list[str]]:
     """DST divided by the others: for works that have no goal of their own."""
-    names = ("raw", "dst", "nvme-tcp")
+    names = ("raw", "dst", "nvme-tcp", "aead")
     return [
         [work, *(compact(row[name]) if name in row else "-" for name in names)]
         for work, row in found["ratios"].items()
@@ -312,9 +321,9 @@ def document(found: dict[str, Any]) -> tuple[str, dict[str, str]]:
             heading("With digests and keys", "="),
             _line(
                 "DST with a digest divided by nvme-tcp with one, and sealed DST divided by DST "
-                "and by nvme-tcp as they are without."
+                "and by nvme-tcp as they are without, and by what its cipher does alone."
             ),
-            grid(["work", "raw", "dst", "nvme-tcp"], rows),
+            grid(["work", "raw", "dst", "nvme-tcp", "aead"], rows),
         ]
     return "\n\n".join([*parts, *_commands(found)]) + "\n", drawn
 

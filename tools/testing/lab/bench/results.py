@@ -51,7 +51,7 @@ def ratios(table: Table) -> Table:
     """DST divided by each peer.
 
     With a digest, which has a work of its own, by nvme-tcp with the same digest; sealed,
-    by DST and by nvme-tcp without any such thing.
+    by DST and by nvme-tcp without any such thing, and by what its cipher does alone.
     """
     found: Table = {}
     for work, row in table.items():
@@ -63,11 +63,16 @@ def ratios(table: Table) -> Table:
         found[work + DIGEST] = _compared(digests, "dst", [n for n in digests if n != "dst"])
         for suffix in SEALED:
             found[work + suffix] = _compared(row, "dst" + suffix, ("dst", "nvme-tcp"))
-    # What one TCP connection carries is not measured once for each work.
+    # What one TCP connection carries, and a cipher does, is not measured once for each work.
     if stream := table.get("stream", {}).get("tcp"):
         for work, row in table.items():
             if "-1m-" in work and work.endswith("-qd8") and "dst" in row:
                 found[work]["stream"] = row["dst"] / stream
+    for suffix in SEALED:
+        if alone := table.get("aead" + suffix, {}).get("kernel"):
+            for work, row in table.items():
+                if "-1m-" in work and work.endswith("-qd8") and "dst" + suffix in row:
+                    found[work + suffix]["aead"] = row["dst" + suffix] / alone
     return {work: row for work, row in found.items() if row}
 
 
@@ -121,6 +126,7 @@ def _goals() -> list[Goal]:
             goals += [Goal(work, "nvme-tcp", nvme), Goal(work, "nbd", nbd)]
             if "-1m-" in work:
                 goals.append(Goal(work, "stream", 0.9))
+                goals += [Goal(work + suffix, "aead", 0.8) for suffix in SEALED]
             goals.append(Goal(work + DIGEST, "nvme-tcp", nvme))
     for works in SPEED:
         for work in works:

@@ -10,6 +10,9 @@ import time
 
 BUFFER = 1 << 20
 POLL = 0.005
+# What ciphers are asked to do at once.
+MESSAGE = 64 << 10
+NO_CIPHER = "ecb(cipher_null)"
 
 
 def busy() -> float:
@@ -94,6 +97,74 @@ def send(port: int) -> None:
                 connection.sendall(data)
         except OSError:
             pass
+
+
+def aead_pair(algorithm: str, seconds: float, warm: float) -> float:
+    """Bytes per second that all processors seal and open again, with nothing else to do.
+
+    Some processes seal while as many open, through the kernel's interface for programs. What
+    that interface costs by itself is what a cipher that does nothing takes, and is left out.
+    """
+    each = max((os.cpu_count() or 1) // 2, 1)
+    names = [algorithm] * 2 * each
+    with_interface = _per_byte(names, seconds, warm)
+    interface = _per_byte([NO_CIPHER] * 2 * each, seconds, warm)
+    # Seconds of processors that one byte takes, sealed and opened.
+    cost = sum(with_interface) / each - sum(interface) / each
+    return (os.cpu_count() or 1) / cost
+
+
+def _per_byte(algorithms: list[str], seconds: float, warm: float) -> list[float]:
+    """Seconds that a byte takes in processes of their own, every other one of which opens."""
+    processes = [
+        subprocess.Popen(
+            [
+                "/usr/bin/python3",
+                "-c",
+                "import lab.guest.bench as b;"
+                f"print(b.cipher_alone({name!r}, {bool(i % 2)}, {seconds}, {warm}))",
+            ],
+            stdout=subprocess.PIPE,
+        )
+        for i, name in enumerate(algorithms)
+    ]
+    patience = 30 + 4 * (seconds + warm)
+    return [1 / float(process.communicate(timeout=patience)[0]) for process in processes]
+
+
+def cipher_alone(algorithm: str, opens: bool, seconds: float, warm: float) -> float:
+    """Bytes per second of one cipher on one processor, 64 KiB at a time."""
+    none = algorithm == NO_CIPHER
+    tag = 0 if none else 16
+    with socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET) as chosen:
+        chosen.bind(("skcipher" if none else "aead", algorithm))
+        if not none:
+            chosen.setsockopt(socket.SOL_ALG, socket.ALG_SET_KEY, bytes(32))
+            chosen.setsockopt(socket.SOL_ALG, socket.ALG_SET_AEAD_AUTHSIZE, None, tag)
+        operation, _ = chosen.accept()
+    how: dict[str, object] = {} if none else {"iv": bytes(12), "assoclen": 0}
+    plain = bytearray(MESSAGE)
+    sealed = bytearray(MESSAGE + tag)
+    with operation:
+
+        def once(from_: bytearray, to: bytearray, action: int) -> None:
+            operation.sendmsg_afalg([from_], op=action, **how)
+            if operation.recv_into(to) != len(to):
+                raise RuntimeError(f"{algorithm}: a short answer")
+
+        once(plain, sealed, socket.ALG_OP_ENCRYPT)
+        work = (
+            (sealed, plain, socket.ALG_OP_DECRYPT)
+            if opens
+            else (plain, sealed, socket.ALG_OP_ENCRYPT)
+        )
+        done, begin, warming = 0, time.monotonic(), True
+        while (now := time.monotonic()) - begin < seconds or warming:
+            if warming and now - begin >= warm:
+                warming, begin, done = False, now, 0
+            once(*work)
+            done += MESSAGE
+        return done / (time.monotonic() - begin)
 
 
 def nvme_device(subsystem: str) -> str:
