@@ -88,6 +88,26 @@ def test_force_while_the_server_is_dead(
     assert client.call("leftovers.after_unload") == []
 
 
+def test_force_while_memory_is_written_back(server: Machine, client: Machine) -> None:
+    """Who takes the disk away waits for that, so what is being written has to fail meanwhile."""
+    sick = WildDisk(server)
+    server.dst.export("sick", sick.path)
+    for _ in range(ROUNDS):
+        disk = client.dst.attach("sick", server)
+        sick.hold(1 << 30)
+        writing = client.spawn(
+            "dd", "if=/dev/zero", f"of={disk}", "bs=64K", "count=64", "conv=fsync"
+        )
+        sick.wait_held()
+        client.wait("stat.in_flight", device="dst-sick")
+        client.dst.ctl("del", "sick", "--force", timeout=20)
+        assert writing.wait(30, check=False).rc != 0
+        client.wait("files.missing", path=disk)
+        sick.release()
+    client.dst.unload()
+    assert client.call("leftovers.after_unload") == []
+
+
 def test_unload_with_everything_configured_but_idle(
     disk: str, server: Machine, client: Machine
 ) -> None:

@@ -259,11 +259,12 @@ impl<T: Operations> Disk<T> {
         unsafe { bindings::disk_openers(self.disk.as_ptr()) }
     }
 
-    /// Lets all that is submitted from now on fail, so that dropping the disk does not wait for
-    /// dirty memory to be written back. Process context.
-    pub(crate) fn mark_dead(&self) {
-        // SAFETY: By the type invariants, the disk is valid.
-        unsafe { bindings::blk_mark_disk_dead(self.disk.as_ptr()) };
+    /// Returns a reference to the disk, which does not keep it from being taken away.
+    pub(crate) fn reference(&self) -> Reference {
+        // SAFETY: By the type invariants, the disk is valid, and with it its device.
+        unsafe { bindings::get_device(bindings::disk_to_dev(self.disk.as_ptr())) };
+        // INVARIANT: The reference is the one that was just taken.
+        Reference(self.disk)
     }
 
     /// Returns the numbers of the device, as `stat(2)` shows them.
@@ -283,6 +284,30 @@ impl<T: Operations> Drop for Disk<T> {
             bindings::del_gendisk(self.disk.as_ptr());
             bindings::put_disk(self.disk.as_ptr());
         }
+    }
+}
+
+/// A disk that may have been taken away from its users by now.
+///
+/// # Invariants
+///
+/// The disk is valid and was added, and `self` owns a reference to it.
+pub(crate) struct Reference(NonNull<bindings::gendisk>);
+
+impl Reference {
+    /// Lets all that is submitted from now on fail, so that dropping the disk does not wait for
+    /// dirty memory to be written back; waits for what is being written back already, and for the
+    /// file system on it to shut down. Process context.
+    pub(crate) fn mark_dead(&self) {
+        // SAFETY: By the type invariants, the disk is valid and was added.
+        unsafe { bindings::blk_mark_disk_dead(self.0.as_ptr()) };
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the reference is ours.
+        unsafe { bindings::put_disk(self.0.as_ptr()) };
     }
 }
 

@@ -312,6 +312,8 @@ impl Storage {
     fn end(&self) {
         self.dismiss(0);
         self.give_up();
+        // Some may have been started until now, but not from now on.
+        self.dismiss(0);
         self.remove_disk();
         self.batches.end();
     }
@@ -326,7 +328,11 @@ impl Storage {
     /// network has let go of their memory.
     fn give_up(&self) {
         self.forsake();
-        if let Some(disk) = &*self.disk.lock() {
+
+        // It waits for what is being written back, which keepers have to let fail before that ends.
+        let disk = self.disk.lock().as_ref().map(Disk::reference);
+
+        if let Some(disk) = disk {
             disk.mark_dead();
         }
     }
