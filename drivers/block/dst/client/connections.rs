@@ -88,10 +88,15 @@ impl Storage {
             return Err(self.leaving());
         }
         self.dismiss(connections);
-        Ok(self.keep(connections)?)
+        self.keep(connections)?;
+        if self.queue.lock().is_dead() {
+            return Err(self.leaving());
+        }
+        Ok(())
     }
 
-    /// Starts keepers until there are `connections`.
+    /// Starts keepers until there are `connections`. None is started if the storage is taken away:
+    /// nobody would stop it.
     pub(super) fn keep(self: &Arc<Self>, connections: u16) -> Result {
         // No more than `MAX_CONNECTIONS`.
         let there = self.keepers.lock().len() as u16;
@@ -105,8 +110,14 @@ impl Storage {
                 None,
                 move |current| keeper::run(&storage, number, current),
             )?;
+            let mut keepers = self.keepers.lock();
+
+            // Whoever takes the storage away stops the keepers that are there after this.
+            if self.queue.lock().is_dead() {
+                break;
+            }
             // There is room for it.
-            let _ = self.keepers.lock().push_within_capacity(keeper.start());
+            let _ = keepers.push_within_capacity(keeper.start());
         }
         Ok(())
     }
@@ -263,7 +274,13 @@ impl Storage {
             let mut shared = self.session.lock();
 
             shared.session.lost(stamp);
-            !shared.session.is_up()
+
+            let down = !shared.session.is_up();
+
+            if down {
+                self.queue.lock().down();
+            }
+            down
         };
 
         self.let_go(None);

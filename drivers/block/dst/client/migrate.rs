@@ -123,7 +123,7 @@ impl Storage {
                 )
             };
 
-            self.await_that(&deadline, busy, || self.queue.lock().in_flight() == 0)?;
+            self.await_that(&deadline, busy, || !self.queue.lock().is_indebted())?;
             if self.live() > 0 {
                 return self.join_server(new, &deadline);
             }

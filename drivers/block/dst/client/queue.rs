@@ -110,6 +110,10 @@ pub(super) struct Queue {
     pub(super) settled: Option<BlockStatus>,
     /// How connections have waited for the server to have room.
     pub(super) waits: Waits,
+    /// Whether the session is up: what is fenced next is only what one connection had.
+    is_up: bool,
+    /// Whether requests have failed that the server may still carry out.
+    abandoned: bool,
 }
 
 impl Queue {
@@ -134,6 +138,8 @@ impl Queue {
             ring: Ring::new(places),
             settled: None,
             waits: Waits::default(),
+            is_up: false,
+            abandoned: false,
         })
     }
 
@@ -150,9 +156,10 @@ impl Queue {
         matches!(self.gate, Gate::Dead(_))
     }
 
-    /// Returns whether some connection may take work.
-    fn is_up(&self) -> bool {
-        self.carriers.iter().any(|carrier| carrier.stamp.is_some())
+    /// Returns whether the server may still carry out what was asked for in the session: what is
+    /// under way, or has failed without being fenced.
+    pub(super) fn is_indebted(&self) -> bool {
+        self.in_flight() > 0 || self.abandoned
     }
 
     /// Returns the number of pieces of work under way.
@@ -249,6 +256,9 @@ impl Queue {
     pub(super) fn restarted(&mut self) -> bool {
         for (_, entry) in self.table.iter_mut() {
             entry.work.forget_written();
+            if entry.place == Place::Waiting {
+                entry.to_send = entry.work.to_send();
+            }
         }
         self.durability.restarted()
     }
@@ -265,6 +275,8 @@ impl Queue {
         if matches!(self.gate, Gate::Failing(_)) {
             self.gate = Gate::Open;
         }
+        self.is_up = true;
+        self.abandoned &= resend != Resend::Session;
         if let Some(carrier) = self.carriers.get_mut(usize::from(number)) {
             *carrier = Carrier {
                 stamp: Some(stamp),
@@ -304,6 +316,12 @@ impl Queue {
         }
     }
 
+    /// Notes that the session has lost its last connection. The caller has it locked: whatever is
+    /// fenced next is all that was asked for in it.
+    pub(super) fn down(&mut self) {
+        self.is_up = false;
+    }
+
     /// Returns whether the connection `number` has work.
     pub(super) fn is_carrying(&self, number: u16) -> bool {
         self.table
@@ -332,7 +350,7 @@ impl Queue {
     /// taken out with [`Self::pop`]. Returns whether it did not fail yet, and does not wait; nothing
     /// is changed if there is a connection by now.
     pub(super) fn fail(&mut self, status: BlockStatus) -> bool {
-        let open = self.gate == Gate::Open && !self.is_up();
+        let open = self.gate == Gate::Open && !self.is_up;
 
         if open {
             self.gate = Gate::Failing(status);
@@ -403,6 +421,7 @@ impl Queue {
                 if matches!(entry.work, Work::Barrier) {
                     self.settled = Some(status);
                 }
+                self.abandoned |= matches!(entry.place, Place::Unfenced(_));
                 entry.work.note(status);
                 Over::Work(entry.work)
             }
@@ -414,11 +433,10 @@ impl Queue {
     /// a timeout. [`Over::Nothing`] if there is nothing like that; then `stuck` says whether
     /// something has waited for so long that may not end yet.
     ///
-    /// What the server may still carry out does not end as long as there is a connection: something
-    /// newer could go over that and be overtaken.
+    /// What the server may still carry out does not end as long as the session is up: something
+    /// newer could go over another connection of it and be overtaken.
     pub(super) fn pop_overdue(&mut self, limit: u32, stuck: &mut bool) -> Over {
         let status = BlockStatus::Timeout;
-        let is_up = self.is_up();
 
         if self.gate != Gate::Open {
             return Over::Nothing;
@@ -444,7 +462,7 @@ impl Queue {
             }
             match entry.place {
                 Place::Carried(_) => *stuck = true,
-                Place::Unfenced(_) if is_up => *stuck = true,
+                Place::Unfenced(_) if self.is_up => *stuck = true,
                 Place::Waiting | Place::Unfenced(_) => overdue = Some((handle.slot(), entry.place)),
             }
         }

@@ -2,9 +2,15 @@
 
 //! Tests of what a queue decides. They run when the module is loaded into a kernel with KUnit.
 
-use super::queue::{
-    Gate,
-    Queue, //
+use super::{
+    flight::{
+        Ended,
+        Over, //
+    },
+    queue::{
+        Gate,
+        Queue, //
+    }, //
 };
 use crate::{
     abstractions::block_status::BlockStatus,
@@ -50,6 +56,8 @@ mod cases {
 
         queue.open(0, stamp(1), WINDOW, Resend::Session);
         queue.shut(0);
+        assert!(!queue.fail(BlockStatus::Transport));
+        queue.down();
         assert!(queue.fail(BlockStatus::Transport));
         assert!(queue.failing().is_some());
         assert!(!queue.fail(BlockStatus::Transport));
@@ -67,6 +75,37 @@ mod cases {
         assert!(queue.hold() == Some(false));
         assert!(queue.resume());
         assert!(queue.fail(BlockStatus::Transport));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_fenced_does_not_time_out_while_the_session_is_up() -> Result {
+        let mut queue = Queue::new()?;
+        let mut list = KVec::with_capacity(1, GFP_KERNEL)?;
+        let mut ended = Ended::new(1)?;
+        let mut stuck = false;
+
+        queue.open(0, stamp(1), WINDOW, Resend::Session);
+        queue.open(1, stamp(1), WINDOW, Resend::Connection);
+        queue.settle();
+        queue.take(1, stamp(1), 1, &mut list, &mut ended);
+        assert!(queue.is_carrying(1));
+        queue.shut(1);
+        queue.let_go(1);
+        assert!(queue.is_unfenced(1));
+
+        // The last connection is about to be closed: until then, others can still come back beside
+        // it, whose welcome fences nothing of this one.
+        queue.shut(0);
+        assert!(matches!(queue.pop_overdue(0, &mut stuck), Over::Nothing));
+        assert!(stuck);
+
+        queue.down();
+        assert!(matches!(queue.pop_overdue(0, &mut stuck), Over::Work(_)));
+        assert!(queue.in_flight() == 0);
+        assert!(queue.is_indebted());
+        queue.open(0, stamp(2), WINDOW, Resend::Session);
+        assert!(!queue.is_indebted());
         Ok(())
     }
 
