@@ -45,6 +45,8 @@ class FakeServer:
         # Fields of the welcome that are not the truth.
         self.lies: dict[str, Any] = {}
         self.refusal: Status | None = None
+        # Whom that is for.
+        self.refuses: Callable[[Hello], bool] = lambda hello: True
         # Bytes to send instead of a welcome.
         self.greeting: bytes | None = None
         # After how many bytes to hang up within the next welcome.
@@ -54,6 +56,8 @@ class FakeServer:
         self.frames: list[Frame] = []
         self.answered: list[Frame] = []
         self.connection: Connection | None = None
+        # The one over which something came last.
+        self.speaking: Connection | None = None
         self.listener = RemoteSocket.listen(machine.channel, "0.0.0.0", port)
         self.listener.timeout = 3600
         self.stopped = False
@@ -156,7 +160,7 @@ class FakeServer:
             connection.send(self.greeting)
             connection.close()
             return
-        if self.refusal is not None:
+        if self.refusal is not None and self.refuses(hello):
             text = wire.attribute(wire.Attribute.MESSAGE, b"because the test says so")
             connection.send(
                 self.frame(Opcode.HELLO | wire.REPLY, status=self.refusal, payload=text)
@@ -190,6 +194,7 @@ class FakeServer:
             return
         if frame.opcode != Opcode.PING:
             self.frames.append(frame)
+        self.speaking = connection
         if frame.opcode in self.on:
             answer = self.on[frame.opcode](frame)
         else:

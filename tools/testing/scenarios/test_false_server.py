@@ -342,6 +342,29 @@ def test_nothing_follows_what_took_too_long(fake: FakeServer, client: Machine) -
     client.dst.ctl("del", "fake")
 
 
+def test_who_is_refused_does_not_keep_requests(fake: FakeServer, client: Machine) -> None:
+    """One of two connections breaks and is not let in again: the other one cannot say that the
+    server is done with what the first had, but a new epoch can."""
+    fake.parallel = True
+    fake.lies["max_connections"] = 2
+    client.dst.attach("fake", client, "--connections", "2")
+    client.wait("objects.storage_has", name="fake", connected=2)
+
+    def cut(frame: Frame) -> None:
+        assert fake.speaking is not None
+        fake.on.clear()
+        fake.refusal, fake.refuses = Status.RESOURCE, lambda hello: hello.epoch == 1
+        fake.speaking.close()
+
+    fake.on[Opcode.WRITE] = cut
+    assert start(client, "write").result(60) == ""
+    assert [f.epoch for f in fake.frames if f.opcode == Opcode.WRITE] == [1, 2]
+    # Not before it was tried for a while.
+    assert len([hello for hello in fake.hellos if hello.epoch == 1]) > 3
+    client.wait("objects.storage_has", name="fake", connected=2)
+    client.dst.ctl("del", "fake")
+
+
 @pytest.mark.attack("another disk under the name of the old one", "refused")
 def test_a_server_with_another_disk_is_not_taken_for_the_old_one(
     fake: FakeServer, client: Machine

@@ -96,6 +96,14 @@ impl Failure {
         }
     }
 
+    /// Returns whether the server has said no, or something that this side does not accept.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(
+            self.cause,
+            Cause::Refused(_) | Cause::Bye(_) | Cause::Unacceptable
+        )
+    }
+
     /// Returns whether nobody but the server, or this side, can have said so. Without keys, everybody
     /// is believed.
     pub(super) fn is_proven(&self) -> bool {

@@ -29,7 +29,8 @@ use crate::{
         keepalive::{
             Action,
             Keepalive, //
-        }, //
+        },
+        negotiate::WelcomeFault, //
     },
     wire::staging::Spares, //
 };
@@ -50,6 +51,10 @@ use kernel::{
 /// the network to let go of their memory.
 const LINGER_MAX_MS: i64 = 2_000;
 
+/// Milliseconds after which requests of a connection that the server refuses are not left to wait for
+/// it any more.
+const STRANDED_MS: i64 = 5_000;
+
 /// Milliseconds after which a keeper that waits for others looks whether it still has to.
 const REST_MS: u32 = 1_000;
 
@@ -66,6 +71,8 @@ pub(super) struct Keeper<'a> {
     pub(super) experienced: bool,
     /// Memory that the last connection has left for the next one.
     pub(super) spares: Spares,
+    /// Since when requests wait for the connection, and it is not wanted.
+    stranded: Option<Instant<Monotonic>>,
 }
 
 /// Keeps the connection `number` of `storage` until the thread has to stop.
@@ -79,12 +86,14 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
         next: Wrapping(number.into()),
         experienced: false,
         spares: Spares::new(),
+        stranded: None,
     };
 
     while !current.should_stop() {
         let seen = storage.changes();
         // It is another thread that begins a new epoch, or the server does not want so many.
         let Some(attempt) = keeper.begin() else {
+            keeper.rescue(true);
             keeper.sleep(REST_MS, || storage.changes() != seen);
             continue;
         };
@@ -92,11 +101,15 @@ pub(super) fn run(storage: &Arc<Storage>, number: u16, current: &Current) {
         match keeper.establish(attempt) {
             Ok((connection, interval)) => {
                 keeper.backoff.reset();
+                keeper.stranded = None;
                 let why = keeper.supervise(&connection, interval);
                 keeper.end(connection, why);
             }
             Err(_) if current.should_stop() => (),
-            Err(failure) => storage.failed(failure, true),
+            Err(failure) => {
+                keeper.rescue(failure.is_answer());
+                storage.failed(failure, true);
+            }
         }
         keeper.pause();
     }
@@ -122,6 +135,26 @@ impl Keeper<'_> {
             known: shared.known,
             common: shared.common(),
         })
+    }
+
+    /// Has all connections made anew if this one `is_refused` for long, and requests that it had wait
+    /// for it while others are live: only a new epoch fences them then. A server that does not even
+    /// answer would not answer that either.
+    fn rescue(&mut self, is_refused: bool) {
+        let storage = self.storage;
+        let waits = || storage.live() > 0 && storage.queue.lock().is_unfenced(self.number);
+
+        if !is_refused || !waits() {
+            self.stranded = None;
+            return;
+        }
+
+        let since = *self.stranded.get_or_insert_with(Instant::now);
+
+        if since.elapsed().as_millis() >= STRANDED_MS {
+            self.stranded = None;
+            storage.give_up_connections(Cause::Moved);
+        }
     }
 
     /// Sleeps for as long as the next attempt should be put off.
@@ -215,7 +248,14 @@ impl Keeper<'_> {
         if known.geometry == geometry {
             return;
         }
-        match known.check_change(&geometry) {
+        // A connection may have been granted less than the largest frame of another length takes.
+        let same_frames = known.geometry.max_frame_sectors == geometry.max_frame_sectors;
+        let checked = match known.check_change(&geometry) {
+            Ok(_) if !same_frames => Err(WelcomeFault::Limits),
+            checked => checked,
+        };
+
+        match checked {
             Ok(_) => {
                 let old = core::mem::replace(&mut known.geometry, geometry);
 
