@@ -209,7 +209,9 @@ impl Connection {
                 .for_each(|sending| ended.push(queue.sent(sending.handle)));
         }
         sent.clear();
-        self.end(ended);
+        ended.end();
+        // What was answered meanwhile has ended just now as well.
+        self.feed_later();
     }
 
     /// Ends what is over, and has bios looked after that may have waited for its memory. Returns
@@ -217,9 +219,16 @@ impl Connection {
     fn end(&self, ended: &mut Ended) -> bool {
         let any = ended.end();
 
-        if any && self.storage.queue.lock().has_starved() {
-            self.job.schedule();
+        if any {
+            self.feed_later();
         }
         any
+    }
+
+    /// Has bios looked after that have waited for memory.
+    fn feed_later(&self) {
+        if self.storage.queue.lock().has_starved() {
+            self.job.schedule();
+        }
     }
 }
