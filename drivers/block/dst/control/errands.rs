@@ -7,7 +7,10 @@ use super::refusal::{
     Refusal,
     Result as Verdict, //
 };
-use crate::abstractions::kthread::Thread;
+use crate::abstractions::{
+    kthread::Thread,
+    memory::NoIoScope, //
+};
 use kernel::{
     new_condvar,
     new_mutex,
@@ -25,6 +28,10 @@ use kernel::{
     },
     time::msecs_to_jiffies, //
 };
+
+/// Commands that are being done at the same time: each takes a thread, which belongs to nobody whose
+/// threads are counted.
+const MAX_ERRANDS: usize = 1024;
 
 /// The commands that are being done.
 #[pin_data]
@@ -72,8 +79,9 @@ impl Errands {
     ///
     /// # Errors
     ///
-    /// `ENODEV` after [`Errands::close`], `ENOMEM` if there is not enough memory, `EINTR` if the
-    /// calling task is being killed. Nothing is done then.
+    /// `ENODEV` after [`Errands::close`], `EBUSY` if very many commands are being done, `ENOMEM` if
+    /// there is not enough memory, `EINTR` if the calling task is being killed. Nothing is done
+    /// then.
     pub(super) fn run(&self, errand: impl FnOnce() + Send + Unpin + 'static) -> Verdict {
         let done = Arc::new(Atomic::new(false), GFP_KERNEL)?;
         let errand = Arc::pin_init(new_mutex!(Some(errand), "Errands::run"), GFP_KERNEL)?;
@@ -83,12 +91,20 @@ impl Errands {
             return Err(Refusal::new(ENODEV, fmt!("The module is being unloaded")));
         }
         inner.errands.retain(|errand| !errand.is_done());
+        if inner.errands.len() >= MAX_ERRANDS {
+            return Err(Refusal::new(
+                EBUSY,
+                fmt!("{MAX_ERRANDS} commands are being done: try again when some have ended"),
+            ));
+        }
         inner.errands.reserve(1, GFP_KERNEL)?;
 
         let thread = {
             let done = done.clone();
 
             Thread::new(fmt!("dst-errand"), None, move |_| {
+                // Commands take locks that I/O may have to wait for.
+                let _noio = NoIoScope::new();
                 let errand = errand.lock().take();
 
                 if let Some(errand) = errand {

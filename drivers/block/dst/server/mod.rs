@@ -49,6 +49,7 @@ use kernel::{
 use crate::{
     abstractions::{
         kthread::Thread,
+        memory::NoIoScope,
         namespace::Namespace, //
     },
     control::refusal::{
@@ -116,6 +117,8 @@ impl Server {
             let listeners = listeners.clone();
 
             Thread::new(fmt!("dst-server"), None, move |current| {
+                let _noio = NoIoScope::new();
+
                 for tick in (0..TICKS_OF_LOOK).cycle() {
                     current.sleep_until_timeout(msecs_to_jiffies(TICK), || false);
                     if current.should_stop() {

@@ -16,6 +16,7 @@ mod request;
 
 use super::{
     bindings,
+    memory::NoIoScope,
     namespace::Namespace,
     netlink::Message, //
 };
@@ -153,6 +154,9 @@ impl Notifier {
         command: u8,
         fill: impl Fn(&mut Message<'_>) -> Result,
     ) {
+        // Memory must not be waited for with the lock: who needs it may be the one by whom memory is
+        // written back.
+        let _noio = NoIoScope::new();
         let registered = self.registered.lock();
 
         if !*registered {
@@ -367,6 +371,8 @@ pub(crate) unsafe fn handle_request<T, E: Explain>(
     request: *mut RawRequest,
     handler: impl FnOnce(ArcBorrow<'_, T>, &Request) -> Result<Answer, E>,
 ) -> c_int {
+    // Handlers take locks that I/O may have to wait for.
+    let _noio = NoIoScope::new();
     // SAFETY: By the requirements of this function.
     let Some(request) = (unsafe { Request::new(request, buffer) }) else {
         return EINVAL.to_errno();
@@ -383,7 +389,7 @@ pub(crate) unsafe fn handle_request<T, E: Explain>(
     }
 }
 
-/// Has `handler` add a part of a dump. Returns what C wants to know.
+/// Has `handler` add a part of a dump, while no allocation starts I/O. Returns what C wants to know.
 ///
 /// # Safety
 ///
@@ -395,6 +401,7 @@ pub(crate) unsafe fn handle_dump<T, E: Explain>(
     dump: *mut RawDump,
     handler: impl FnOnce(&T, &mut Dump) -> Result<(), E>,
 ) -> c_int {
+    let _noio = NoIoScope::new();
     // SAFETY: By the requirements of this function.
     let Some(mut dump) = (unsafe { Dump::new(buffer, dump) }) else {
         return EINVAL.to_errno();
