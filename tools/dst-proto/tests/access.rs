@@ -103,6 +103,7 @@ fn the_most_specific_rule_counts() {
         assert_eq!(rights(peer(address), &rules), expected, "{address}");
     }
     assert_eq!(rights(Peer::Local, &rules), Rights::ReadWrite);
+    assert_eq!(rights(Peer::Abstract, &rules), Rights::None);
 }
 
 #[test]
@@ -119,6 +120,7 @@ fn without_rules_only_the_machine_itself() {
         assert_eq!(rights(peer(address), &[]), expected, "{address}");
     }
     assert_eq!(rights(Peer::Local, &[]), Rights::ReadWrite);
+    assert_eq!(rights(Peer::Abstract, &[]), Rights::None);
 }
 
 #[test]

@@ -73,6 +73,12 @@ fn without_keys_the_address_decides() {
         admit(Peer::Local, None, &rules, none),
         Ok(Rights::ReadWrite)
     );
+    for rules in [&rules[..], &[]] {
+        assert_eq!(
+            admit(Peer::Abstract, None, rules, none),
+            Err(Barred::Address)
+        );
+    }
 }
 
 #[test]
@@ -100,6 +106,7 @@ fn nobody_comes_without_a_key() {
         (peer("127.0.0.1"), &[], Barred::KeyNeeded),
         (Peer::Local, &[], Barred::KeyNeeded),
         (Peer::Local, &rules, Barred::KeyNeeded),
+        (Peer::Abstract, &[], Barred::KeyNeeded),
         // Who would not be let in anyway is not told about keys.
         (peer("11.0.0.1"), &rules, Barred::Address),
     ] {
@@ -120,6 +127,13 @@ fn without_rules_for_addresses_a_key_comes_from_anywhere() {
         admit(Peer::Local, Some(&key(2)), &[], Some(&keys)),
         Ok(Rights::ReadOnly)
     );
+    // Rules for addresses say nothing about it.
+    for rules in [&from("10.0.0.0/8", Rights::ReadWrite)[..], &[]] {
+        assert_eq!(
+            admit(Peer::Abstract, Some(&key(2)), rules, Some(&keys)),
+            Ok(Rights::ReadOnly)
+        );
+    }
 }
 
 #[test]

@@ -259,6 +259,28 @@ def test_an_export_with_keys_lets_in_nobody_without(server: Machine, client: Mac
     client.dst.attach("disk", server)
 
 
+def test_an_abstract_socket_lets_in_nobody_without_a_key(server: Machine) -> None:
+    """It has no permissions: whoever is on the machine can connect."""
+    place = "unix:@dst"
+    server.dst.export("disk", server.disk(0), listen=place, allow=())
+    for rules in [], ["10.77.0.0/16:rw"]:
+        for rule in rules:
+            server.dst.ctl("export", "allow", "disk", "--from", rule)
+        result = server.dst.ctl("add", "disk", place, check=False)
+        assert result.rc == 7 and "does not let this client in" in result.err, result
+        assert server.dst.json("sessions") == []
+    own, key = Key(server), Key(server)
+    server.dst.ctl("server", "set", "--key", own.path)
+    server.dst.ctl("export", "allow", "disk", "--key", f"{key.public}:rw")
+    result = server.dst.ctl("add", "disk", place, check=False)
+    assert result.rc == 7 and "this export needs keys" in result.err, result
+    server.dst.ctl("add", "disk", place, "--key", key.path, "--server-key", own.public)
+    server.call("blockio.write", path="/dev/dst-disk", sector=0, count=64, seed=1)
+    args = {"path": "/dev/dst-disk", "sector": 0, "count": 64}
+    assert server.call("blockio.wrong", **args, seed=1) == []
+    server.dst.ctl("del", "disk")
+
+
 @pytest.mark.stock
 def test_the_first_key_cuts_those_without(disk: str, server: Machine, client: Machine) -> None:
     """At once, and their I/O waits until somebody says that the address is enough."""

@@ -112,6 +112,11 @@ impl Address {
         self.family == Family::Unix
     }
 
+    /// Returns whether it is that of a UNIX-domain socket without a path, and so without permissions.
+    pub(crate) fn is_abstract(&self) -> bool {
+        self.is_local() && self.path().first().is_none_or(|&first| first == 0)
+    }
+
     /// Returns the IP address as IPv6, an IPv4 address mapped into it (`::ffff:a.b.c.d`), or
     /// [`None`] for a UNIX-domain socket.
     pub(crate) fn ip(&self) -> Option<[u8; 16]> {

@@ -5,8 +5,9 @@
 //! The rules of an export are prefixes with rights; the most specific one that holds the client's
 //! address counts, whatever the order of the rules. An address that no rule holds has no rights.
 //! Without any rule the export is for the machine itself: loopback addresses may read and write,
-//! others nothing. Whoever comes through a UNIX-domain socket has passed the file permissions of
-//! that socket and may read and write always.
+//! others nothing. Whoever comes through a UNIX-domain socket with a path has passed the permissions
+//! of that file and may read and write always; one in the abstract namespace has none, is open to
+//! everybody on the machine, and gives no rights.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -26,8 +27,10 @@ pub enum Rights {
 /// Where a client comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Peer {
-    /// A UNIX-domain socket.
+    /// A UNIX-domain socket with a path.
     Local,
+    /// A UNIX-domain socket in the abstract namespace.
+    Abstract,
     /// An address. IPv4 addresses in IPv6 clothes are the same as without.
     Ip(IpAddr),
 }
@@ -157,6 +160,7 @@ pub struct Rule {
 pub fn rights(peer: Peer, rules: &[Rule]) -> Rights {
     let address = match peer {
         Peer::Local => return Rights::ReadWrite,
+        Peer::Abstract => return Rights::None,
         Peer::Ip(address) => address.to_canonical(),
     };
 

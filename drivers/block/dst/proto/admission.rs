@@ -8,7 +8,7 @@
 //!
 //! An export with keys lets in nobody without one of them. The rules for addresses hold as well,
 //! and the lesser rights count; if there are none, keys may come from anywhere. What comes through
-//! a UNIX-domain socket needs a key like everybody else. An export keeps its keys in a list that
+//! a UNIX-domain socket needs a key like everybody else, and nothing more. An export keeps its keys in a list that
 //! may become empty; then it lets in nobody at all.
 
 use core::fmt;
@@ -80,6 +80,7 @@ pub fn admit<P>(
     keys: Option<&[KeyRule<P>]>,
 ) -> Result<Rights, Barred> {
     let by_address = match (keys, rules) {
+        (Some(_), _) if peer == Peer::Abstract => Rights::ReadWrite,
         (Some(_), []) => Rights::ReadWrite,
         (_, rules) => access::rights(peer, rules),
     };

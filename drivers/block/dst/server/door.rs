@@ -115,6 +115,8 @@ impl Door {
     /// Returns what a client at `link` may do that owns `key`, if any, and knows what goes with it.
     fn admit_owner(&self, link: &Link, key: Option<&PublicKey>) -> Result<Rights, Barred> {
         let peer = match link.peer().ip() {
+            // It has no address of its own.
+            None if link.listener().address().is_abstract() => Peer::Abstract,
             None => Peer::Local,
             Some(ip) => Peer::Ip(access::address(&ip).ok_or(Barred::Address)?),
         };
