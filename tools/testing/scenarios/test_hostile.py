@@ -303,6 +303,29 @@ def test_credits_are_a_limit(server: Machine, honest: Client) -> None:
     assert honest.alive()
 
 
+@pytest.mark.attack("pings of who does not read", "answered when there is room")
+def test_pings_wait_for_room(server: Machine, honest: Client) -> None:
+    """Who has so many replies to fetch that there is no room for one more is not cut off."""
+    client = Client(server)
+    count = client.hello("disk").window
+    read = sum(export["counters"]["bytes_read"] for export in server.dst.json("export", "list"))
+    requests = [client.request(Opcode.READ, 8 * number, 8) for number in range(count)]
+    requests.append(client.request(Opcode.PING))
+    client.send(b"".join(request.encode() for request in requests))
+    # More than the network takes: where the heads of replies are, there is no room.
+    server.wait("objects.has_read", name="disk", bytes_least=read + 700 * 4096)
+    whole = wire.HEADER_SIZE + 4096
+    stream = b"".join(client.sock.receive(128 * whole) for _ in range(count // 128))
+    stream += client.sock.receive(len(requests) * whole - 4096 - len(stream))
+    answers = {}
+    while stream:
+        frame, length = Frame.decode(stream)
+        answers[frame.handle] = frame.opcode
+        stream = stream[wire.HEADER_SIZE + length :]
+    assert answers == {request.handle: request.opcode | wire.REPLY for request in requests}
+    client.close()
+
+
 @pytest.mark.attack("connections that never greet", "others get in")
 def test_a_full_house_recovers(server: Machine, honest: Client) -> None:
     """Connections that never greet do not keep others out, not even from the same address."""

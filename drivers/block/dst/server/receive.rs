@@ -108,7 +108,7 @@ impl Serving {
         channel: &mut Channel,
     ) -> Result<Option<usize>, End> {
         // Answers to pings need room, but no credits.
-        if channel.outbox.room() == 0 {
+        if !channel.outbox.has_room_for_bare() {
             return Ok(None);
         }
         let Some(header) = channel.inbox.header(&channel.socket)? else {

@@ -146,6 +146,12 @@ pub(crate) enum Sent {
     Blocked,
 }
 
+/// Returns the bytes of the heads that a frame with `payload` bytes that are no data can take, sealed
+/// and with another key before it.
+fn heads(payload: usize) -> usize {
+    2 * SEALED_HEADER + payload + 2 * TAG_SIZE
+}
+
 /// Frames in the order in which they are sent.
 ///
 /// The socket's references to what was sent are its own. What was put in stays here until all of
@@ -223,6 +229,11 @@ impl<B: Body> Outbox<B> {
             // One is for what may have to be said about keys.
             (Outgoing::Sealed(_), _) => room.saturating_sub(1),
         }
+    }
+
+    /// Returns whether there is room for a frame without data, also if another key comes first.
+    pub(crate) fn has_room_for_bare(&mut self) -> bool {
+        self.room() > 0 && self.arena.has_room(heads(0))
     }
 
     /// Returns how many frames there is room for whatever their length.
@@ -309,9 +320,7 @@ impl<B: Body> Outbox<B> {
         let Outgoing::Sealed(sealing) = &mut self.protection else {
             return Err(Refused::Failed);
         };
-        let heads = 2 * SEALED_HEADER + payload.len() + 2 * TAG_SIZE;
-
-        if !self.arena.has_room(heads) {
+        if !self.arena.has_room(heads(payload.len())) {
             return Err(Refused::Full(body));
         }
         if sealing.is_due() {

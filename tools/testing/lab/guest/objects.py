@@ -60,3 +60,8 @@ def no_export(name: str) -> bool:
 def sessions_are(count: int) -> bool:
     """Whether so many clients are attached."""
     return len(show("sessions")) == count
+
+
+def has_read(name: str, bytes_least: int) -> bool:
+    """Whether so many bytes of an export were read from its device."""
+    return show("export", "show", name)["counters"]["bytes_read"] >= bytes_least
