@@ -13,15 +13,30 @@ use crate::proto::{
         Secret, //
     }, //
 };
-use kernel::sync::Arc;
+use kernel::{
+    prelude::*,
+    sync::{
+        Arc,
+        UniqueArc, //
+    }, //
+};
 
 /// A secret key and the public one that belongs to it.
 pub(crate) struct KeyPair(pattern::KeyPair);
 
 impl KeyPair {
-    /// Returns the pair of `secret`, or [`None`] if that is no secret key: all zeroes.
-    pub(crate) fn new(secret: &Secret) -> Option<Self> {
-        pattern::KeyPair::new::<KernelPrimitives>(secret.duplicate()).map(Self)
+    /// Returns the pair of `secret`. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that is no secret key: all zeroes, `ENOMEM` if there is no memory.
+    pub(crate) fn new(secret: &Secret) -> Result<Arc<Self>> {
+        let mut pair = UniqueArc::new(Self(pattern::KeyPair::blank()), GFP_KERNEL)?;
+
+        match pair.0.set::<KernelPrimitives>(secret) {
+            true => Ok(pair.into()),
+            false => Err(EINVAL),
+        }
     }
 
     /// Returns what the handshake needs.

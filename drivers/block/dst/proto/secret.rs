@@ -54,6 +54,11 @@ impl Secret {
         fill(&mut self.0)
     }
 
+    /// Takes the bytes of `other`, where they are to stay.
+    pub fn set(&mut self, other: &Self) {
+        self.0 = other.0;
+    }
+
     /// Whether all bytes are zero, which is no secret. The time that it takes tells nothing.
     pub fn is_zero(&self) -> bool {
         black_box(self.0.iter().fold(0, |sum, byte| sum | byte)) == 0

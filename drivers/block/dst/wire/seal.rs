@@ -77,6 +77,8 @@ struct Key {
     spare: Aead,
     tables: Tables,
     secret: KBox<Secret>,
+    /// Where the next one is written.
+    next: KBox<Secret>,
     derive: Derive,
     /// Records that were sealed or opened with it.
     records: u64,
@@ -86,13 +88,17 @@ impl Key {
     /// Prepares to use `secret`. Process context.
     fn new(cipher: &Cipher, secret: &Secret, derive: Derive) -> Result<Self> {
         let mut current = cipher.algorithm.cipher()?;
+        let next = KBox::new(Secret::zero(), GFP_KERNEL)?;
+        let mut own = KBox::new(Secret::zero(), GFP_KERNEL)?;
 
         current.set_key(secret.expose())?;
+        own.set(secret);
         Ok(Self {
             current,
             spare: cipher.algorithm.cipher()?,
             tables: Tables::new(PIECES)?,
-            secret: KBox::new(secret.duplicate(), GFP_KERNEL)?,
+            secret: own,
+            next,
             derive,
             records: 0,
         })
@@ -142,22 +148,21 @@ impl Key {
             .map_err(fault)
     }
 
-    /// Prepares to go on with the next key, which is returned.
+    /// Prepares to go on with the next key.
     ///
     /// # Errors
     ///
     /// `ENOMEM` if there was no memory; nothing has changed then.
-    fn prepare(&mut self) -> Result<Secret> {
-        let next = (self.derive)(&self.secret);
-
-        self.spare.set_key(next.expose())?;
-        Ok(next)
+    fn prepare(&mut self) -> Result {
+        self.next.set(&(self.derive)(&self.secret));
+        self.spare.set_key(self.next.expose())
     }
 
-    /// Goes on with `next`, which was prepared.
-    fn advance(&mut self, next: Secret) {
+    /// Goes on with the key that was prepared.
+    fn advance(&mut self) {
         core::mem::swap(&mut self.current, &mut self.spare);
-        *self.secret = next;
+        core::mem::swap(&mut self.secret, &mut self.next);
+        self.next.set(&Secret::zero());
         self.records = 0;
         // Nobody is to find the old key, or to guess the one in its place. If this fails, it goes
         // with the connection.
@@ -228,12 +233,11 @@ impl Sealing {
         // gets here: that must not wait for other requests.
         let _reserve = ReserveScope::new();
 
-        let Ok(next) = self.key.prepare() else {
+        if self.key.prepare().is_err() {
             return Ok(None);
-        };
-
+        }
         self.record(0, header)?;
-        self.key.advance(next);
+        self.key.advance();
         self.bytes = 0;
         self.since = Instant::now();
         Ok(self.scratch.get(..SEALED_HEADER))
@@ -353,9 +357,8 @@ impl Opening {
             return Ok(false);
         }
 
-        let next = self.key.prepare()?;
-
-        self.key.advance(next);
+        self.key.prepare()?;
+        self.key.advance();
         Ok(true)
     }
 

@@ -55,10 +55,8 @@ use kernel::{
 /// Returns the keys whose secret one is in the file that `attribute` leads to. This sleeps.
 pub(super) fn pair(request: &Request, attribute: &Attribute<'_>) -> Verdict<Arc<KeyPair>> {
     let secret = secret(request, attribute, "key-fd")?;
-    // That it is not all zeroes was checked.
-    let pair = KeyPair::new(&secret).ok_or(EINVAL)?;
 
-    Ok(Arc::new(pair, GFP_KERNEL)?)
+    Ok(KeyPair::new(&secret)?)
 }
 
 /// Returns what a request for a storage says about keys. This sleeps.

@@ -36,6 +36,25 @@ impl KeyPair {
         Some(Self { secret, public })
     }
 
+    /// No pair yet, but a place for one that is to stay there: see [`Self::set`].
+    pub const fn blank() -> Self {
+        Self {
+            secret: Secret::zero(),
+            public: PublicKey([0; KEY_SIZE]),
+        }
+    }
+
+    /// Becomes the pair of `secret`. Returns false if that is all zeroes; nothing has changed then.
+    pub fn set<P: Primitives>(&mut self, secret: &Secret) -> bool {
+        let public = P::public_key(secret);
+
+        if let Some(public) = public {
+            self.secret.set(secret);
+            self.public = public;
+        }
+        public.is_some()
+    }
+
     /// The key to be told.
     #[inline]
     pub fn public(&self) -> &PublicKey {
