@@ -55,7 +55,12 @@ SAMPLES = {
     },
     "randread-4k-qd1-cpu": {"dst": [9.0], "nvme-tcp": [10.0], "nbd": [30.0]},
     "randread-4k-qd1-switches": {"dst": [2.5], "nvme-tcp": [4.0]},
-    "read-1m-qd8": {"dst": [800.0], "nvme-tcp": [1000.0], "dst-aes256": [160.0]},
+    "read-1m-qd8": {
+        "dst": [800.0],
+        "nvme-tcp": [1000.0],
+        "dst-aes256": [160.0],
+        "nvme-tcp-tls": [100.0],
+    },
     "stream": {"tcp": [1600.0]},
     "aead-aes256": {"kernel": [200.0]},
     "growth-storages-1": {"dst": [100.0]},
@@ -129,9 +134,14 @@ def test_large_requests_are_compared_with_a_stream() -> None:
     assert "stream" not in ratios["randread-4k-qd1"] and "stream" not in ratios
 
 
-def test_what_is_sealed_is_compared_with_its_cipher() -> None:
+def test_what_is_sealed_is_compared_with_what_is_sealed_and_with_its_cipher() -> None:
     ratios = complete()["ratios"]
-    assert ratios["read-1m-qd8-aes256"] == {"dst": 0.2, "nvme-tcp": 0.16, "aead": 0.8}
+    assert ratios["read-1m-qd8-aes256"] == {
+        "dst": 0.2,
+        "nvme-tcp": 0.16,
+        "nvme-tcp-tls": 1.6,
+        "aead": 0.8,
+    }
     assert "aead" not in ratios["randread-4k-qd1-aes256"]
 
 

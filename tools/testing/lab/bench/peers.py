@@ -236,6 +236,35 @@ class NvmeTcp(Peer):
         return f"{NQN}.{share.name}"
 
 
+class NvmeTls(NvmeTcp):
+    """nvme-tcp through TLS of the kernel, with a preshared key: AES-256-GCM."""
+
+    PID_FILE = "/run/bench-tlshd.pid"
+
+    def prepare(self) -> str:
+        """A port that wants TLS, and the daemon that makes its handshakes."""
+        return f"""{super().prepare()}
+            echo tls1.3 > ports/1/addr_tsas
+            echo required > ports/1/addr_treq
+            tlshd >/dev/null 2>&1 & echo $! > {self.PID_FILE}
+        """
+
+    def serve(self, share: Share, shared: bool = False) -> str:
+        """The key is one of this host and this subsystem."""
+        return f"""{super().serve(share, shared)}
+            nvme gen-tls-key --insert --hmac=2 --identity=1 \\
+                --hostnqn={NQN}.host0 --subsysnqn={self._nqn(share)} >/dev/null
+        """
+
+    def finish(self) -> str:
+        """End the daemon as well."""
+        return f"""{super().finish()}
+            pid=$(cat {self.PID_FILE})
+            kill $pid; tail --pid=$pid --follow /dev/null
+            rm {self.PID_FILE}
+        """
+
+
 class Nbd(Peer):
     """The kernel's nbd on nbdkit."""
 
@@ -288,6 +317,7 @@ PEERS: dict[str, Peer] = {
         NvmeTcp("nvme-tcp-crc32c", "--hdr-digest --data-digest"),
         Sealed("dst-chacha20", "chacha20-poly1305"),
         Sealed("dst-aes256", "aes-256-gcm"),
+        NvmeTls("nvme-tcp-tls", "--tls"),
     )
 }
 

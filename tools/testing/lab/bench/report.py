@@ -12,6 +12,8 @@ from lab.bench.facts import BUSY
 from lab.bench.results import DIGEST, GOALS, SEALED, Goal
 
 PLAIN = ("raw", "dst", "nvme-tcp", "nbd", "tcp", "kernel")
+# What variants of DST are divided by.
+VARIANTS = ("dst", "nvme-tcp", "nvme-tcp-tls", "aead")
 WIDTH = 78
 
 
@@ -179,9 +181,8 @@ def goal_rows(found: dict[str, Any]) -> list[list[str]]:
 
 def ratio_rows(found: dict[str, Any]) -> list[list[str]]:
     """DST divided by the others: for works that have no goal of their own."""
-    names = ("raw", "dst", "nvme-tcp", "aead")
     return [
-        [work, *(compact(row[name]) if name in row else "-" for name in names)]
+        [work, *(compact(row[name]) if name in row else "-" for name in VARIANTS)]
         for work, row in found["ratios"].items()
         if work.endswith((DIGEST, *SEALED)) and "-cpu" not in work and "-switches" not in work
     ]
@@ -321,9 +322,10 @@ def document(found: dict[str, Any]) -> tuple[str, dict[str, str]]:
             heading("With digests and keys", "="),
             _line(
                 "DST with a digest divided by nvme-tcp with one, and sealed DST divided by DST "
-                "and by nvme-tcp as they are without, and by what its cipher does alone."
+                "and by nvme-tcp as they are without, by nvme-tcp with TLS, and by what its "
+                "cipher does alone."
             ),
-            grid(["work", "raw", "dst", "nvme-tcp", "aead"], rows),
+            grid(["work", *VARIANTS], rows),
         ]
     return "\n\n".join([*parts, *_commands(found)]) + "\n", drawn
 

@@ -17,6 +17,7 @@ Table = dict[str, dict[str, float]]
 # What a peer name ends with -> the variant that it is of its protocol.
 DIGEST = "-crc32c"
 SEALED = ("-chacha20", "-aes256")
+TLS = "-tls"
 
 
 def rotated(peers: list[str], number: int) -> list[str]:
@@ -51,18 +52,20 @@ def ratios(table: Table) -> Table:
     """DST divided by each peer.
 
     With a digest, which has a work of its own, by nvme-tcp with the same digest; sealed,
-    by DST and by nvme-tcp without any such thing, and by what its cipher does alone.
+    by DST and by nvme-tcp without any such thing, by nvme-tcp with TLS, and by what its
+    cipher does alone.
     """
     found: Table = {}
     for work, row in table.items():
-        plain = [name for name in row if name != "dst" and not name.endswith((DIGEST, *SEALED))]
+        plain = [name for name in row if name != "dst" and not name.endswith((DIGEST, *SEALED, TLS))]
         found[work] = _compared(row, "dst", plain)
         digests = {
             name.removesuffix(DIGEST): value for name, value in row.items() if DIGEST in name
         }
         found[work + DIGEST] = _compared(digests, "dst", [n for n in digests if n != "dst"])
         for suffix in SEALED:
-            found[work + suffix] = _compared(row, "dst" + suffix, ("dst", "nvme-tcp"))
+            others = ("dst", "nvme-tcp", "nvme-tcp" + TLS)
+            found[work + suffix] = _compared(row, "dst" + suffix, others)
     # What one TCP connection carries, and a cipher does, is not measured once for each work.
     if stream := table.get("stream", {}).get("tcp"):
         for work, row in table.items():
@@ -127,6 +130,8 @@ def _goals() -> list[Goal]:
             if "-1m-" in work:
                 goals.append(Goal(work, "stream", 0.9))
                 goals += [Goal(work + suffix, "aead", 0.8) for suffix in SEALED]
+                # TLS has that cipher here.
+                goals.append(Goal(f"{work}-aes256", "nvme-tcp" + TLS, 1.0))
             goals.append(Goal(work + DIGEST, "nvme-tcp", nvme))
     for works in SPEED:
         for work in works:
