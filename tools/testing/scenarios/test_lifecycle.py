@@ -89,21 +89,27 @@ def test_force_while_the_server_is_dead(
 
 
 def test_force_while_memory_is_written_back(server: Machine, client: Machine) -> None:
-    """Who takes the disk away waits for that, so what is being written has to fail meanwhile."""
-    sick = WildDisk(server)
-    server.dst.export("sick", sick.path)
-    for _ in range(ROUNDS):
-        disk = client.dst.attach("sick", server)
-        sick.hold(1 << 30)
-        writing = client.spawn(
-            "dd", "if=/dev/zero", f"of={disk}", "bs=64K", "count=64", "conv=fsync"
-        )
-        sick.wait_held()
-        client.wait("stat.in_flight", device="dst-sick")
-        client.dst.ctl("del", "sick", "--force", timeout=20)
-        assert writing.wait(30, check=False).rc != 0
+    """A file system whose disk is taken away waits for that, so it has to fail meanwhile."""
+    size = server.disks[0].size // 512
+    server.run("dmsetup", "create", "held", stdin=f"0 {size} linear {server.disk(0)} 0".encode())
+    server.run("dmsetup", "mknodes")
+    server.dst.export("held", "/dev/mapper/held")
+    # Soon, and by nobody who holds the file.
+    client.sh("cd /proc/sys/vm; echo 10 | tee dirty_writeback_centisecs >dirty_expire_centisecs")
+    for _ in range(3):
+        disk = client.dst.attach("held", server)
+        client.mount_new(disk, "/mnt/disk")
+        # Nothing has to be looked for later.
+        write = "dd", "if=/dev/zero", "of=/mnt/disk/file", "bs=64K", "count=64", "conv=notrunc"
+        client.run(*write)
+        client.run("sync", "-f", "/mnt/disk")
+        server.run("dmsetup", "suspend", "--noflush", "held")
+        client.run(*write)
+        client.wait("stat.in_flight", device="dst-held")
+        client.dst.ctl("del", "held", "--force", timeout=20)
+        client.run("umount", "/mnt/disk", check=False)
         client.wait("files.missing", path=disk)
-        sick.release()
+        server.run("dmsetup", "resume", "held")
     client.dst.unload()
     assert client.call("leftovers.after_unload") == []
 

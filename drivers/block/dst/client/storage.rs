@@ -329,7 +329,7 @@ impl Storage {
     fn give_up(&self) {
         self.forsake();
 
-        // It waits for what is being written back, which keepers have to let fail before that ends.
+        // A file system on it may wait for what is being written back, which keepers have to let fail.
         let disk = self.disk.lock().as_ref().map(Disk::reference);
 
         if let Some(disk) = disk {
