@@ -183,7 +183,14 @@ def test_goals_are_about_works_that_there_are() -> None:
     known |= {f"{name}{suffix}" for name in LOADS for suffix in results.SEALED}
     for goal in results.GOALS:
         assert goal.work in known or goal.work.startswith(("growth-", "memory-")), goal
-        assert goal.against in {*PEERS, "stream", "aead", "", "growth-storages-1", "growth-clients-1"}
+        assert goal.against in {
+            *PEERS,
+            "stream",
+            "aead",
+            "",
+            "growth-storages-1",
+            "growth-clients-1",
+        }
     for work in LOADS:
         judged = f"{work}-write" if work == MIX.name else work
         assert any(goal.work == judged for goal in results.GOALS), work

@@ -57,7 +57,9 @@ def ratios(table: Table) -> Table:
     """
     found: Table = {}
     for work, row in table.items():
-        plain = [name for name in row if name != "dst" and not name.endswith((DIGEST, *SEALED, TLS))]
+        plain = [
+            name for name in row if name != "dst" and not name.endswith((DIGEST, *SEALED, TLS))
+        ]
         found[work] = _compared(row, "dst", plain)
         digests = {
             name.removesuffix(DIGEST): value for name, value in row.items() if DIGEST in name
