@@ -33,11 +33,13 @@ check_host() {
 	tests "host tests: fuzzers" count_last_line "$CHECKOUT/tools/fuzz/run" --seconds 4
 }
 
-# scenarios KIND FLAVOUR: what tools/testing runs in machines.
+# scenarios KIND FLAVOUR [OPTION]...: what tools/testing runs in machines.
 scenarios() {
-	"$LAB_SCRIPTS/build-module" "$2" >/dev/null &&
+	local kind=$1 flavour=$2
+	shift 2
+	"$LAB_SCRIPTS/build-module" "$flavour" >/dev/null &&
 		"$LAB_SCRIPTS/build-dstctl" >/dev/null &&
-		tools/testing/run "$1"
+		tools/testing/run "$kind" "$@"
 }
 
 # The tests of the lab itself are among these.
@@ -46,5 +48,5 @@ check_uml() {
 }
 
 check_qemu() {
-	tests "scenarios on the stock kernel" count_last_line scenarios check-qemu stock
+	tests "scenarios on the stock kernel" count_last_line scenarios check-qemu stock --brief
 }

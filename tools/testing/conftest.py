@@ -35,6 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="also run what takes many minutes by its nature"
     )
+    parser.addoption(
+        "--brief", action="store_true", help="leave out what is thorough on the stock kernel"
+    )
     parser.addoption("--fuzz-seed", type=int, default=1, help="what the fuzzers begin with")
     parser.addoption(
         "--fuzz-seconds", type=float, default=0, help="how long each fuzzer runs (default: shortly)"
@@ -54,7 +57,11 @@ def chosen(config: pytest.Config) -> list[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "stock: also run on the distribution's kernel, in QEMU")
+    config.addinivalue_line(
+        "markers",
+        "stock(thorough=False): also run on the distribution's kernel, in QEMU; what is thorough"
+        " takes minutes there and is not run if --brief",
+    )
     config.addinivalue_line("markers", "long: only run when asked for, by --long")
     config.addinivalue_line("markers", "slow(reason): not run on kernels that check themselves")
     config.addinivalue_line("markers", "attack(what, outcome): listed by make attacks")
@@ -73,7 +80,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = callspec.params.get("flavour", "uml") if callspec else "uml"
         wanted = True
         if FLAVOURS[name].stock:
-            wanted = item.get_closest_marker("stock") is not None
+            stock = item.get_closest_marker("stock")
+            brief = config.getoption("--brief")
+            wanted = stock is not None and not (brief and stock.kwargs.get("thorough"))
         elif FLAVOURS[name].debug:
             wanted = item.get_closest_marker("slow") is None
         if item.get_closest_marker("long") is not None and not config.getoption("--long"):

@@ -53,7 +53,7 @@ def test_all_connections_carry(wide: str, server: Machine, client: Machine) -> N
     assert len(busy) >= min(2, client.flavour.cpus), sockets(client)
 
 
-@pytest.mark.stock
+@pytest.mark.stock(thorough=True)
 def test_one_breaks_and_the_others_go_on(wide: str, server: Machine, client: Machine) -> None:
     job = fio.start(client, wide, blocks="512-64k", size=96, depth=16, jobs=1, rate=16)
     client.wait("stat.written_at_least", 20, device="dst-disk", sectors=2048)

@@ -136,7 +136,7 @@ def test_the_module_goes_though_a_storage_is_suspended(disk: str, client: Machin
 # Changes.
 
 
-@pytest.mark.stock
+@pytest.mark.stock(thorough=True)
 def test_everything_is_changed_while_io_runs(disk: str, server: Machine, client: Machine) -> None:
     job = fio.start(client, disk, blocks="512-64k", size=32, rate=8)
     begun(client)

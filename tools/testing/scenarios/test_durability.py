@@ -63,7 +63,7 @@ def readd(server: Machine, client: Machine, device: str) -> None:
     client.dst.wait_state("disk", "connected", 30, epoch=epoch + 1)
 
 
-@pytest.mark.stock
+@pytest.mark.stock(thorough=True)
 def test_a_crash_of_the_server_fails_the_next_flush_once(
     disk: str, server: Machine, client: Machine
 ) -> None:

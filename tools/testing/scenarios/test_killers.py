@@ -238,7 +238,7 @@ def test_slow_is_not_dead(bed: Bed, server: Machine, client: Machine) -> None:
 # The end of a machine.
 
 
-@pytest.mark.stock
+@pytest.mark.stock(thorough=True)
 def test_shutdown_while_disconnected(bed: Bed, disk: str, server: Machine, client: Machine) -> None:
     """A mounted file system whose server is gone does not keep the machine from going down."""
     bed.reusable = False

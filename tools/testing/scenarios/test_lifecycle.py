@@ -148,7 +148,7 @@ def test_unload_under_load(disk: str, server: Machine, client: Machine) -> None:
     assert client.dst.show("disk")["counters"]["errors"] == 0
 
 
-@pytest.mark.stock
+@pytest.mark.stock(thorough=True)
 def test_all_of_it_in_a_loop_under_load(server: Machine, client: Machine) -> None:
     """Loaded, added, used by as much as there can be, removed by force, unloaded."""
     for number in range(ROUNDS):
@@ -183,7 +183,7 @@ def resize(machine: Machine, threads: int, by: str) -> None:
     machine.wait("leftovers.pool_is", what=f"{threads} threads", count=threads)
 
 
-@pytest.mark.stock
+@pytest.mark.stock(thorough=True)
 @pytest.mark.parametrize("by", ["netlink", "sysfs"])
 def test_the_pool_is_resized_under_load(
     disk: str, server: Machine, client: Machine, by: str

@@ -12,7 +12,7 @@ SMALL = Spec("small", disks=(GIB,), memory="160M")
 MIB_SECTORS = 2048
 
 pytestmark = [
-    pytest.mark.stock,
+    pytest.mark.stock(thorough=True),
     pytest.mark.slow(reason="has to write more than a machine can keep in memory"),
 ]
 

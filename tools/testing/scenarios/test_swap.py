@@ -25,7 +25,7 @@ mkdir {GROUP}/little
 echo 32M > {GROUP}/little/memory.max
 """
 
-pytestmark = pytest.mark.stock
+pytestmark = pytest.mark.stock(thorough=True)
 
 
 def swapped(machine: Machine) -> tuple[int, int]:
