@@ -98,8 +98,8 @@ def test_what_cannot_be_does_not_hurt(
         second.dst.export("else", "/dev/dst-mirror")
     result = client.dst.ctl("migrate", "disk", f"{second.address()}:{port}", check=False)
     assert result.rc != 0 and text in result.err.lower(), result.err
-    assert peer(client).startswith(first.address())
     client.dst.wait_state("disk", "connected")
+    assert peer(client).startswith(first.address())
     assert client.call("blockio.wrong", path=disk, sector=0, count=2048, seed=1) == []
     client.call("blockio.write", path=disk, sector=0, count=2048, seed=2)
     assert client.call("blockio.wrong", path=disk, sector=0, count=2048, seed=2) == []
