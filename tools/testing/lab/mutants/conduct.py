@@ -14,6 +14,26 @@ MUTANTS = [
         ("test_reconnect.py::test_reads_wait_and_are_right",),
     ),
     Mutant(
+        "refused",
+        "L1",
+        "requests of a connection that is refused do not wait for it",
+        (Edit("client/keeper.rs", "if [[!is_refused || !waits()]] {", "true"),),
+        ("test_false_server.py::test_who_is_refused_does_not_keep_requests",),
+    ),
+    Mutant(
+        "ping-room",
+        "M2",
+        "a ping is not read before there is room for its answer",
+        (
+            Edit(
+                "server/receive.rs",
+                "if [[!channel.outbox.has_room_for_bare()]] {",
+                "channel.outbox.room() == 0",
+            ),
+        ),
+        ("test_hostile.py::test_pings_wait_for_room",),
+    ),
+    Mutant(
         "dead-server",
         "L2",
         "the client gives a server up that says nothing",
@@ -122,6 +142,19 @@ MUTANTS = [
             ),
         ),
         ("test_hostile.py::test_credits_are_a_limit",),
+    ),
+    Mutant(
+        "abstract",
+        "S1",
+        "a socket without permissions lets in nobody without a key",
+        (
+            Edit(
+                "proto/access.rs",
+                "Peer::Abstract => return [[Rights::None]],",
+                "Rights::ReadWrite",
+            ),
+        ),
+        ("test_keys.py::test_an_abstract_socket_lets_in_nobody_without_a_key",),
     ),
     Mutant(
         "read-only",
