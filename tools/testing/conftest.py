@@ -80,9 +80,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = callspec.params.get("flavour", "uml") if callspec else "uml"
         wanted = True
         if FLAVOURS[name].stock:
-            stock = item.get_closest_marker("stock")
-            brief = config.getoption("--brief")
-            wanted = stock is not None and not (brief and stock.kwargs.get("thorough"))
+            stock = list(item.iter_markers("stock"))
+            thorough = any(mark.kwargs.get("thorough") for mark in stock)
+            wanted = bool(stock) and not (thorough and config.getoption("--brief"))
         elif FLAVOURS[name].debug:
             wanted = item.get_closest_marker("slow") is None
         if item.get_closest_marker("long") is not None and not config.getoption("--long"):

@@ -33,7 +33,7 @@ def write(client: Machine, disk: str, sector: int = 0) -> object:
 # Suspend and resume.
 
 
-@pytest.mark.stock
+@pytest.mark.stock(thorough=True)
 def test_io_of_a_suspended_storage_waits(disk: str, client: Machine) -> None:
     job = fio.start(client, disk, blocks="512-64k", size=96, rate=8)
     begun(client)

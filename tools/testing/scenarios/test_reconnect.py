@@ -25,7 +25,14 @@ def io_begun(client: Machine, name: str = "disk", bytes_written: int = 1 << 20) 
 
 
 @pytest.mark.stock
-@pytest.mark.parametrize("direction", ["both", "to the server", "to the client"])
+@pytest.mark.parametrize(
+    "direction",
+    [
+        "both",
+        pytest.param("to the server", marks=pytest.mark.stock(thorough=True)),
+        pytest.param("to the client", marks=pytest.mark.stock(thorough=True)),
+    ],
+)
 def test_a_cut_link(bed: Bed, disk: str, server: Machine, client: Machine, direction: str) -> None:
     job = writer(client, disk)
     io_begun(client)
