@@ -33,3 +33,12 @@ def test_each_kind_is_found_once() -> None:
 def test_reports_far_apart_are_told_apart() -> None:
     text = QUIET + "BUG: one\n" + "x\n" * 50 + "BUG: two\n"
     assert len(splats.find(text)) == 2
+
+
+def test_what_the_kernel_says_about_itself_hides_nothing_else() -> None:
+    own = (
+        "WARNING: suspicious RCU usage\n7.3.4 #4 Tainted: G           O\n-----\n"
+        "lib/maple_tree.c:720 suspicious rcu_dereference_check() usage!\n"
+    )
+    assert splats.find(QUIET + own + "x\n" * 50) == []
+    assert splats.find(QUIET + own + "x\n" * 5 + "BUG: one\n") == ["BUG: one\n"]

@@ -16,10 +16,12 @@ _SPLAT = re.compile(
 )
 
 # Complaints of the kernel about itself, as they begin: tracing has found no memory for what it
-# knows of a module; a processor of User Mode Linux was stopped in the middle of something.
+# knows of a module; a processor of User Mode Linux was stopped in the middle of something; User
+# Mode Linux looks for what is mapped without the lock that it takes.
 _ITS_OWN = re.compile(
     r"WARNING: kernel/trace/trace_events\.c:\d+ at event_define_fields"
     r"|Callback enqueued on offline CPU"
+    r"|lib/maple_tree\.c:\d+ suspicious rcu_dereference_check"
 )
 _BEGINNING = 4
 
