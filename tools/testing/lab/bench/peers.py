@@ -237,7 +237,7 @@ class NvmeTcp(Peer):
 
 
 class NvmeTls(NvmeTcp):
-    """nvme-tcp through TLS of the kernel, with a preshared key: AES-256-GCM."""
+    """nvme-tcp through TLS of the kernel, with a preshared key."""
 
     PID_FILE = "/run/bench-tlshd.pid"
 

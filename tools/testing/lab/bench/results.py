@@ -131,9 +131,9 @@ def _goals() -> list[Goal]:
             goals += [Goal(work, "nvme-tcp", nvme), Goal(work, "nbd", nbd)]
             if "-1m-" in work:
                 goals.append(Goal(work, "stream", 0.9))
-                goals += [Goal(work + suffix, "aead", 0.8) for suffix in SEALED]
-                # TLS has that cipher here.
-                goals.append(Goal(f"{work}-aes256", "nvme-tcp" + TLS, 1.0))
+                for suffix in SEALED:
+                    goals.append(Goal(work + suffix, "aead", 0.8))
+                    goals.append(Goal(work + suffix, "nvme-tcp" + TLS, 1.0))
             goals.append(Goal(work + DIGEST, "nvme-tcp", nvme))
     for works in SPEED:
         for work in works:
