@@ -8,8 +8,8 @@
 //!
 //! An export with keys lets in nobody without one of them. The rules for addresses hold as well,
 //! and the lesser rights count; if there are none, keys may come from anywhere. What comes through
-//! a UNIX-domain socket needs a key like everybody else, and nothing more. An export keeps its keys in a list that
-//! may become empty; then it lets in nobody at all.
+//! a UNIX-domain socket needs a key like everybody else, and nothing more. An export keeps its keys
+//! in a list that may become empty; then it lets in nobody at all.
 
 use core::fmt;
 

@@ -56,7 +56,7 @@ impl Secret {
 
     /// Takes the bytes of `other`, where they are to stay.
     pub fn set(&mut self, other: &Self) {
-        self.0 = other.0;
+        self.0.copy_from_slice(&other.0);
     }
 
     /// Whether all bytes are zero, which is no secret. The time that it takes tells nothing.

@@ -320,6 +320,8 @@ impl Export {
     ///
     /// `ENOMEM` if there is no memory for the copies.
     pub(crate) fn info(&self) -> Result<ExportInfo> {
+        // Jobs of the pool take the lock, and some of them may have to get memory written back.
+        let _noio = crate::abstractions::memory::NoIoScope::new();
         let inner = self.inner.lock();
         let geometry = inner.geometry().unwrap_or_default();
         let (connections, in_flight) = inner.sessions.load();
