@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What counts as a complaint of the kernel, and what does not."""
 
+import pytest
+
 from lab import splats
 from lab.guest.init import MARK
 
@@ -42,3 +44,16 @@ def test_what_the_kernel_says_about_itself_hides_nothing_else() -> None:
     )
     assert splats.find(QUIET + own + "x\n" * 50) == []
     assert splats.find(QUIET + own + "x\n" * 5 + "BUG: one\n") == ["BUG: one\n"]
+
+
+@pytest.mark.parametrize(
+    ("console", "so"),
+    [
+        ("[ 3.4] Oops: int3: 0000 [#1]\n[ 3.5] Kernel panic - not syncing: Fatal\n", True),
+        ("[ 3.4] Oops: int3: 0000 [#1]\n", False),
+        ("[ 3.4] dst: disk: connected\n[ 3.5] Kernel panic - not syncing: Fatal\n", False),
+        (QUIET + "[ 3.5] Kernel panic - not syncing: Fatal\n", False),
+    ],
+)
+def test_a_kernel_that_has_not_seen_us(console: str, so: bool) -> None:
+    assert splats.is_stillborn(console) == so

@@ -23,6 +23,9 @@ from lab.sockets import RemoteSocket
 
 CHUNK = 1 << 18
 
+# How often a machine is powered on whose kernel dies before it has seen anything of us.
+_BOOTS = 3
+
 
 class CommandFailed(AssertionError):
     """A command that had to succeed inside a machine did not."""
@@ -168,11 +171,18 @@ class Machine(abc.ABC):
 
     def wait_up(self, timeout: float = 120) -> None:
         """Wait until the agent answers, then bring the network up."""
-        try:
-            self.channel.up.result(timeout * self.flavour.slowness)
-        except (TimeoutError, MachineGone) as error:
-            tail = self.console()[-3000:]
-            raise RuntimeError(f"{self.name} did not come up:\n{tail}") from error
+        for attempt in range(_BOOTS):
+            try:
+                self.channel.up.result(timeout * self.flavour.slowness)
+                break
+            except (TimeoutError, MachineGone) as error:
+                console = self.console()
+                if attempt + 1 == _BOOTS or not splats.is_stillborn(console):
+                    tail = console[-3000:]
+                    raise RuntimeError(f"{self.name} did not come up:\n{tail}") from error
+                self._note("the kernel died before user space: once more")
+                self.kill()
+                self.start()
         self.grace = 30 * self.flavour.slowness
         self.configure_network()
         self.ready = True

@@ -29,6 +29,15 @@ _BEGINNING = 4
 _CONTEXT = 40
 
 
+def is_stillborn(console: str) -> bool:
+    """Whether the kernel died before user space, without a word of the driver.
+
+    An emulated processor may meet a breakpoint that another one has put into
+    the kernel's text, and taken away again, while it is being patched.
+    """
+    return "Kernel panic" in console and MARK not in console and "dst: " not in console
+
+
 def find(console: str) -> list[str]:
     """Complaints made since user space started, each with what follows it.
 
