@@ -309,6 +309,47 @@ def test_silence_about_a_loss(story: Story) -> None:
     assert story.rules() == ["stale"]
 
 
+@pytest.mark.parametrize("order", ["crash, departure", "departure, crash"])
+def test_a_loss_that_nobody_is_left_to_be_told_of(story: Story, order: str) -> None:
+    """Who comes later has been promised nothing, so his flush says nothing about it."""
+    one = story.write()
+    two = story.write()
+    for event in order.split(", "):
+        story.crash() if event == "crash" else story.history.depart(story.now())
+    story.flush()
+    story.read(one)
+    assert story.rules() == []
+    story.read(two)
+    assert story.rules() == ["went back"]
+
+
+@pytest.mark.parametrize(
+    "course",
+    [
+        ("departure", "write", "crash", "flush"),
+        ("write", "flush", "crash", "departure"),
+        ("write", "crash", "flush", "departure"),
+        ("write", "departure", "flush", "crash"),
+        ("write", "departure"),
+    ],
+    ids=" ".join,
+)
+def test_a_departure_is_no_excuse_for_everything(story: Story, course: tuple[str, ...]) -> None:
+    one = story.write()
+    story.flush()
+    for event in course:
+        if event == "crash":
+            story.crash()
+        elif event == "departure":
+            story.history.depart(story.now())
+        elif event == "write":
+            story.write()
+        else:
+            story.flush()
+    story.read(one)
+    assert story.rules() == ["stale"]
+
+
 def test_a_disk_without_a_cache_loses_nothing_in_a_crash(story: Story) -> None:
     one = story.write()
     story.write()

@@ -20,7 +20,8 @@ only if it had ended before the other began. The rules:
     No newer write was acknowledged before the read began. If the machine of the
     disk crashed, that goes for what was flushed before, or written with FUA. But a
     flush that succeeds after the crash, while none has failed, says that nothing
-    was lost.
+    was lost, unless whoever was told of the writes is gone: nobody else is told of
+    a loss.
 ``went back``
     Once a version was read, older ones are not, unless a crash lies between.
 ``failed``
@@ -145,6 +146,8 @@ class History:
         self.operations: list[Operation] = []
         self.crashes: list[Crash] = []
         self.excuses: list[Excuse] = []
+        # When whoever used the disk was gone, and with it what it would have been told.
+        self.departures: list[float] = []
         self.checked = 0
         # What was judged last, for whoever wants to understand the verdict.
         self.past: list[Operation] = []
@@ -165,6 +168,10 @@ class History:
     def excuse(self, begin: float, end: float, reason: str, late: bool = False) -> None:
         """Operations that overlap this may fail."""
         self.excuses.append(Excuse(begin, end, reason, late))
+
+    def depart(self, tick: float) -> None:
+        """Whoever has used the disk is gone; another one comes, who knows nothing."""
+        self.departures.append(tick)
 
     def close(self, tick: float) -> None:
         """What has not ended yet, did: its client is dead, and the disk is rid of it."""
@@ -200,7 +207,7 @@ class History:
                 break
         self.base = {sector: value for sector, (_, value) in last.items() if value != ZERO}
         self.past = self.operations
-        self.operations, self.crashes, self.excuses = [], [], []
+        self.operations, self.crashes, self.excuses, self.departures = [], [], [], []
         return violations
 
     def check(self) -> list[Violation]:
@@ -263,7 +270,8 @@ class History:
         """When a flush has said that an acknowledged write is stable, if one did.
 
         After a crash a flush says nothing about what was written before it, if
-        the loss has been reported by one that failed meanwhile.
+        the loss has been reported by one that failed meanwhile, or would have
+        been to somebody who is gone.
         """
         for flush in flushes:
             if not flush.good or not write.end < flush.begin or flush.end < crash.end:
@@ -274,7 +282,8 @@ class History:
                 for c in between
                 for other in flushes
             )
-            if not reported:
+            gone = between and any(write.end < tick < flush.begin for tick in self.departures)
+            if not reported and not gone:
                 return flush.end
         return NEVER
 

@@ -188,6 +188,7 @@ def storage_removed(world: World, dice: random.Random, share: Share) -> Iterator
     """By force, under load; it comes back as another session."""
     with share.reason("storage removed", late=True):
         share.client.dst.ctl("del", share.name, "--force")
+        share.history.depart(share.now())
         yield
         share.epoch = 0
         share.client.sh(share.script_attach())

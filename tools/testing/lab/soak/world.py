@@ -124,6 +124,8 @@ class World:
             share.note(client.call("hammer.freeze", path=share.path), dead=True)
         tick = client.call("hammer.now")
         client.kill()
+        for share in self.of(client):
+            share.history.depart(tick)
         return tick + 1
 
     def boot_client(self, client: Machine, tick: int) -> None:
