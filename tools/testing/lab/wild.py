@@ -24,6 +24,16 @@ def delayed(machine: Machine, seconds: float) -> str:
     return "/dev/mapper/slow"
 
 
+def become_delayed(machine: Machine, seconds: float) -> None:
+    """Have the writes of such a disk take another time, exactly; those it holds are done now."""
+    disk, sectors = machine.disk(0), machine.disks[0].size // 512
+    machine.sh(
+        "dmsetup suspend --nolockfs slow\n"
+        f"dmsetup load slow --table '0 {sectors} delay {disk} 0 0 {disk} 0 {seconds * 1000:.0f}'\n"
+        "dmsetup resume slow"
+    )
+
+
 class ThrottledDisk:
     """The same in the shape of a local NVMe disk, writes to which the block layer throttles.
 

@@ -170,6 +170,31 @@ def test_everything_is_changed_while_io_runs(disk: str, server: Machine, client:
     assert shown["counters"]["errors"] == 0 and shown["epoch"] == 1
 
 
+def test_a_storage_follows_its_server_to_another_address(
+    disk: str, server: Machine, client: Machine
+) -> None:
+    """It is told the new address while nobody listens at the old one, and what waits is done."""
+    uuid = server.dst.show_export("disk")["uuid"]
+    client.call("blockio.write", path=disk, sector=0, count=8, seed=1)
+    server.dst.ctl("export", "del", "disk", "--force")
+    client.dst.wait_state("disk", "reconnecting")
+    waiting = client.start_call("blockio.write", path=disk, sector=8, count=8, seed=2)
+    client.wait("stat.in_flight", device="dst-disk")
+    server.dst.export("disk", server.disk(0), "--uuid", uuid, port=PORT + 1)
+    place = f"{server.address()}:{PORT + 1}"
+    assert client.dst.json("set", "disk", "--server", place)["addresses"] == [place]
+    client.dst.wait_state("disk", "connected", epoch=2)
+    waiting.result(30)
+    for path, machine in (disk, client), (server.disk(0), server):
+        assert machine.call("blockio.wrong", path=path, sector=0, count=8, seed=1) == []
+        assert machine.call("blockio.wrong", path=path, sector=8, count=8, seed=2) == []
+    # Further connections are made there, too.
+    client.dst.ctl("set", "disk", "--connections", "3")
+    client.wait("control.shows", name="disk", field="connected", value=3)
+    shown = client.dst.show("disk")
+    assert shown["peer"] == place and shown["counters"]["errors"] == 0, shown
+
+
 def test_a_storage_is_added_with_its_limits(server: Machine, client: Machine) -> None:
     server.dst.export("disk", server.disk(0))
     words = ("--connections", "3", "--fail-after", "1m", "--io-timeout", "2m")

@@ -15,7 +15,8 @@ MAKE = {"ext4": "mkfs.ext4 -q -J size=4", "xfs": "mkfs.xfs -q"}
 CHECK = {"ext4": "fsck.ext4 -fn", "xfs": "xfs_repair -n"}
 MOUNT = {"ext4": "-o commit=1", "xfs": "-o nouuid"}
 FILES = 24
-# Of the instants, so many are looked at, and all at which somebody relied on something.
+# Of the instants, so many are looked at, and all at which somebody relied on something. With --long,
+# it is all of them.
 MOST_POINTS = 60
 
 
@@ -50,7 +51,9 @@ def check_point(judge: Machine, kind: str, files: list[str]) -> list[str]:
 
 @pytest.mark.slow(reason="recovers and checks a file system some sixty times")
 @pytest.mark.parametrize("kind", sorted(SIZES))
-def test_every_flush_is_a_consistent_disk(bed: Bed, kind: str) -> None:
+def test_every_flush_is_a_consistent_disk(
+    bed: Bed, pytestconfig: pytest.Config, kind: str
+) -> None:
     size = SIZES[kind]
     server, judge, client = bed.machines(
         Spec("server", disks=(size, 512 * MIB)), Spec("judge", disks=(size,)), Spec("client")
@@ -75,6 +78,7 @@ def test_every_flush_is_a_consistent_disk(bed: Bed, kind: str) -> None:
     points = sum(entry.is_point for entry in replay.entries)
     assert sum(bool(entry.mark) for entry in replay.entries) == FILES + 1
     assert points > 2 * FILES, "flushes have reached the disk"
+    every = 1 if pytestconfig.getoption("--long") else points // MOST_POINTS + 1
     seen = looked = 0
     known: list[str] = []
     for number, marks in replay.points():
@@ -83,7 +87,7 @@ def test_every_flush_is_a_consistent_disk(bed: Bed, kind: str) -> None:
         seen += 1
         relied = marks != known
         known = marks
-        if relied or seen % (points // MOST_POINTS + 1) == 0:
+        if relied or seen % every == 0:
             files = [mark for mark in marks if mark != "mounted"]
             assert check_point(judge, kind, files) == [], f"after entry {number}"
             looked += 1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Connections that end within frames, and replies that come twice: on either side."""
 
+import dataclasses
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ PATH = "/dev/dst-fake"
 # In the middle of every field of a header and behind it, and within the payload.
 HEADER = (2, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 34, 36, 38, 40, 42, 44, 46, 48)
 OFFSETS = (*HEADER, 49, 512, 2000, 4096)
+# What a server says when it welcomes somebody, and what a hello says.
+GREETING = (*HEADER, *range(wire.HEADER_SIZE + 1, wire.HEADER_SIZE + 136, 5))
 
 
 @pytest.fixture
@@ -93,28 +96,41 @@ def test_a_stale_duplicate_of_a_read(fake: FakeServer, client: Machine) -> None:
 # Connections that end within a frame.
 
 
-def replies(fake: FakeServer) -> dict[str, tuple[int, str, Callable[[Frame], Frame]]]:
-    """Frames of a server: the request that it cuts off, what causes that, the whole answer."""
-    return {
-        "reply to a read": (Opcode.READ, "read", fake.answer),
-        "reply to a write": (Opcode.WRITE, "write", fake.answer),
-        "reply to a flush": (Opcode.FLUSH, "flush", fake.answer),
-        "event": (
-            Opcode.WRITE,
-            "write",
-            lambda frame: fake.frame(Opcode.EVENT, payload=fake.geometry.encode()),
-        ),
-    }
+# Frames of a server: the request that it cuts off, what causes that, the whole answer.
+REPLIES: dict[str, tuple[int, str, Callable[[FakeServer, Frame], Frame]]] = {
+    "reply to a read": (Opcode.READ, "read", FakeServer.answer),
+    "reply to a write": (Opcode.WRITE, "write", FakeServer.answer),
+    "reply to a flush": (Opcode.FLUSH, "flush", FakeServer.answer),
+    "reply to a discard": (Opcode.DISCARD, "discard", FakeServer.answer),
+    "reply to zeroes": (Opcode.WRITE_ZEROES, "zeroes", FakeServer.answer),
+    # These come instead of a reply.
+    "event": (
+        Opcode.WRITE,
+        "write",
+        lambda fake, _: fake.frame(Opcode.EVENT, payload=fake.geometry.encode()),
+    ),
+    "pong": (Opcode.WRITE, "write", lambda fake, _: fake.frame(Opcode.PING | wire.REPLY)),
+    "goodbye": (Opcode.WRITE, "write", lambda fake, _: fake.frame(Opcode.BYE)),
+    "draining": (
+        Opcode.WRITE,
+        "write",
+        lambda fake, _: fake.frame(Opcode.DRAINING, sectors=1),
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    "what", ["reply to a read", "reply to a write", "reply to a flush", "event"]
-)
+@pytest.mark.parametrize("what", REPLIES)
 def test_a_server_breaks_off(fake: FakeServer, client: Machine, what: str) -> None:
     """What was under way is done over the next connection, and right."""
-    fake.geometry.flags = wire.VOLATILE_CACHE
+    fake.geometry = dataclasses.replace(
+        fake.geometry,
+        flags=wire.VOLATILE_CACHE,
+        max_discard_sectors=8,
+        discard_granularity=512,
+        max_write_zeroes_sectors=8,
+    )
     client.dst.attach("fake", client)
-    opcode, operation, whole = replies(fake)[what]
+    opcode, operation, whole = REPLIES[what]
     for offset in OFFSETS:
         cut: list[int] = []
         content = [secrets.token_bytes(wire.SECTOR) for _ in range(8)]
@@ -123,7 +139,7 @@ def test_a_server_breaks_off(fake: FakeServer, client: Machine, what: str) -> No
         def once(frame: Frame, offset: int = offset, cut: list[int] = cut) -> Frame | bytes:
             if cut or frame.sector not in (PLACE, 0):
                 return store(frame)
-            data = whole(frame).encode()
+            data = whole(fake, frame).encode()
             cut.append(min(offset, len(data) - 1))
             return data[: cut[0]]
 
@@ -156,8 +172,7 @@ def test_a_server_breaks_off(fake: FakeServer, client: Machine, what: str) -> No
 
 def test_a_server_breaks_off_its_welcome(fake: FakeServer, client: Machine) -> None:
     client.dst.attach("fake", client)
-    size = wire.HEADER_SIZE + 136
-    for offset in (*HEADER, 49, 64, 100, 150, size - 1):
+    for offset in GREETING:
         count = len(fake.hellos)
         fake.cut_welcome = offset
         fake.hang_up()
@@ -188,7 +203,7 @@ def test_a_client_breaks_off(server: Machine, what: str) -> None:
     honest = Client(server)
     honest.hello("disk")
     honest.write(80, b"h" * 4096)
-    for offset in OFFSETS:
+    for offset in GREETING if what == "hello" else OFFSETS:
         rude = Client(server, port=PORT)
         if what != "hello":
             rude.hello("disk")

@@ -38,6 +38,7 @@ def grow(server: Machine, sectors: int) -> None:
     )
 
 
+@pytest.mark.stock(thorough=True)
 def test_reconnecting_while_the_disk_grows(bed: Bed, server: Machine, client: Machine) -> None:
     sectors = 128 * MIB_SECTORS
     server.run("dmsetup", "create", "growing", "--table", f"0 {sectors} linear {server.disk(0)} 0")
@@ -87,6 +88,7 @@ def busy_with_a_sick_disk(server: Machine, client: Machine) -> tuple[WildDisk, s
     return sick, well
 
 
+@pytest.mark.stock(thorough=True)
 def test_a_sick_disk_delays_nobody_else(server: Machine, client: Machine) -> None:
     # If one thread waits for the disk, all of them do.
     server.dst.ctl("pool", "set", "1")
@@ -171,6 +173,7 @@ def test_a_long_outage(bed: Bed, disk: str, server: Machine, client: Machine, se
     client.sh(f"umount /mnt/disk; fsck.ext4 -fn {disk}", timeout=60)
 
 
+@pytest.mark.stock(thorough=True)
 def test_half_open_for_the_client(server: Machine, client: Machine) -> None:
     """The server vanishes, address and all: nobody is there to send a reset."""
     server.dst.export("disk", server.disk(0), "--keepalive", f"{KEEPALIVE}s")
@@ -186,6 +189,7 @@ def test_half_open_for_the_client(server: Machine, client: Machine) -> None:
     client.dst.wait_state("disk", "connected", 30)
 
 
+@pytest.mark.stock(thorough=True)
 def test_half_open_for_the_server(server: Machine, client: Machine) -> None:
     """The client vanishes: its place is free after the keepalive."""
     server.dst.export("disk", server.disk(0), "--keepalive", f"{KEEPALIVE}s")
@@ -199,6 +203,7 @@ def test_half_open_for_the_server(server: Machine, client: Machine) -> None:
     client.dst.attach("disk", server)
 
 
+@pytest.mark.stock(thorough=True)
 def test_half_open_in_one_direction(bed: Bed, server: Machine, client: Machine) -> None:
     """Each notices that it hears nothing, whatever the other one hears."""
     server.dst.export("disk", server.disk(0), "--keepalive", f"{KEEPALIVE}s")
@@ -311,6 +316,7 @@ def test_shutdown_with_two_file_systems(bed: Bed, lazy: bool, how: str) -> None:
 # A server without credits.
 
 
+@pytest.mark.stock(thorough=True)
 def test_a_full_server_recovers(server: Machine, client: Machine) -> None:
     """All that it takes is under way and nothing is done; then everything is."""
     slow = WildDisk(server)

@@ -34,6 +34,7 @@ def peer(client: Machine) -> str:
     return client.dst.show("disk")["peer"]
 
 
+@pytest.mark.stock(thorough=True)
 def test_under_load_and_back(servers: tuple[Machine, Machine, Machine]) -> None:
     first, second, client = servers
     disk = client.dst.attach("disk", first, "--connections", "2")

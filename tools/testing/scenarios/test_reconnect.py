@@ -3,6 +3,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -10,7 +11,7 @@ from lab import fio
 from lab.bed import Bed
 from lab.dst import PORT
 from lab.machine import Machine, Process, Promise
-from lab.wild import WildDisk
+from lab.wild import WildDisk, become_delayed, delayed
 from scenarios.test_netlink import ynl
 
 
@@ -22,6 +23,11 @@ def writer(client: Machine, disk: str, size: int = 96) -> Process:
 def io_begun(client: Machine, name: str = "disk", bytes_written: int = 1 << 20) -> None:
     """Wait until I/O really flows."""
     client.wait("stat.written_at_least", 20, device=f"dst-{name}", sectors=bytes_written // 512)
+
+
+def sockets(client: Machine) -> list[str]:
+    """The client's ends of its connections, also of those that are not welcome yet."""
+    return sorted(client.sh(f"ss -tnH 'dport = :{PORT}' | awk '{{ print $4 }}'").split())
 
 
 @pytest.mark.stock
@@ -126,6 +132,7 @@ def test_a_file_system_outlives_an_outage(
     client.sh(f"umount /mnt/disk; fsck.ext4 -fn {disk}", timeout=60)
 
 
+@pytest.mark.stock(thorough=True)
 def test_no_ghost_write(server: Machine, client: Machine) -> None:
     """A write that the old connection's server still holds must not land later.
 
@@ -157,6 +164,45 @@ def test_no_ghost_write(server: Machine, client: Machine) -> None:
     client.dst.ctl("del", "disk")
     server.dst.ctl("export", "del", "disk")
     slow.remove()
+
+
+def test_a_disk_that_needs_forty_seconds(server: Machine, client: Machine) -> None:
+    """That is longer than anybody waits for a sign of life, and for an answer to a hello.
+
+    The client is told all the time what is waited for, over the one connection that it
+    has made anew.
+    """
+    seconds = 40
+    server.dst.export("disk", delayed(server, 0))
+    disk = client.dst.attach("disk", server)
+    place = {"path": disk, "sector": 0, "count": 8}
+    client.call("blockio.write", seed=1, **place)
+    become_delayed(server, seconds)
+    begin = time.monotonic()
+    old = client.start_call("blockio.write", seed=2, **place)
+    server.wait("objects.has_in_flight", 20, name="disk", least=1)
+    client.run("ss", "-tK", f"dport = :{PORT}")
+    client.dst.wait_state("disk", "draining", 20)
+    again = sockets(client)
+    while time.monotonic() < begin + seconds - 5:
+        assert client.call("stat.quiet", device="dst-disk", seconds=1)
+        shown = client.dst.show("disk")
+        assert (shown["state"], shown["draining"]) == ("draining", 1), shown
+        assert sockets(client) == again, "it has lost patience"
+        assert not old.done()
+    client.dst.wait_state("disk", "connected", 20, epoch=2)
+    assert time.monotonic() - begin >= seconds
+    assert client.dst.show("disk")["counters"]["reconnects"] == 1
+    # The write is sent again, and takes no time any more.
+    become_delayed(server, 0)
+    old.result(20)
+    client.call("blockio.write", seed=3, **place)
+    server.run("dmsetup", "suspend", "--nolockfs", "slow")
+    server.run("dmsetup", "resume", "slow")
+    for machine, path in (client, disk), (server, "/dev/mapper/slow"):
+        assert machine.call("blockio.wrong", path=path, sector=0, count=8, seed=3) == []
+    client.dst.ctl("del", "disk")
+    server.dst.ctl("export", "del", "disk")
 
 
 def test_memory_is_the_networks_until_it_lets_go(server: Machine, client: Machine) -> None:

@@ -11,7 +11,17 @@ MUTANTS = [
         "L1",
         "nothing fails during an outage unless somebody has said so",
         (Edit("client/policy.rs", "if [[policy.fail_after > 0]] {", "true"),),
-        ("test_reconnect.py::test_reads_wait_and_are_right",),
+        ("test_killers.py::test_a_long_outage",),
+    ),
+    Mutant(
+        "force",
+        "L4",
+        "what a storage has not done fails if it is taken away by force",
+        (Edit("client/storage.rs", "if [[force]] { self.send_away();", "force && false"),),
+        (
+            "test_control.py::test_a_suspended_storage_is_removed_by_force",
+            "test_lifecycle.py::test_force_while_the_server_is_dead",
+        ),
     ),
     Mutant(
         "refused",

@@ -51,6 +51,7 @@ INVARIANTS = {
     "L1": "waiting and trying again, for ever",
     "L2": "dead is noticed, slow is not dead",
     "L3": "one sick disk delays nobody else",
+    "L4": "whatever goes away does not wait for a server",
     "M2": "credits bound what a client has in the server",
     "S1": "the server enforces what it promises",
     "S3": "all is authenticated, nothing replays",
