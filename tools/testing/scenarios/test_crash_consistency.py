@@ -15,8 +15,8 @@ MAKE = {"ext4": "mkfs.ext4 -q -J size=4", "xfs": "mkfs.xfs -q"}
 CHECK = {"ext4": "fsck.ext4 -fn", "xfs": "xfs_repair -n"}
 MOUNT = {"ext4": "-o commit=1", "xfs": "-o nouuid"}
 FILES = 24
-# Of the instants, so many are looked at, and all at which somebody relied on something. With --long,
-# it is all of them.
+# Of the instants, so many are looked at, and all at which somebody relied on something; with
+# --long, all of them.
 MOST_POINTS = 60
 
 
@@ -51,9 +51,7 @@ def check_point(judge: Machine, kind: str, files: list[str]) -> list[str]:
 
 @pytest.mark.slow(reason="recovers and checks a file system some sixty times")
 @pytest.mark.parametrize("kind", sorted(SIZES))
-def test_every_flush_is_a_consistent_disk(
-    bed: Bed, pytestconfig: pytest.Config, kind: str
-) -> None:
+def test_every_flush_is_a_consistent_disk(bed: Bed, pytestconfig: pytest.Config, kind: str) -> None:
     size = SIZES[kind]
     server, judge, client = bed.machines(
         Spec("server", disks=(size, 512 * MIB)), Spec("judge", disks=(size,)), Spec("client")

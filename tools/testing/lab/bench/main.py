@@ -87,7 +87,8 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     few = options.quick or emulated
     options.rounds = options.rounds or (3 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 3)
-    options.peers = options.peers or list(QUICK_PEERS if few else PEERS)
+    usual = [name for name in PEERS if name not in peers.SPECIAL]
+    options.peers = options.peers or list(QUICK_PEERS if few else usual)
     if options.works is None:
         names = loads.EMULATED if emulated else loads.QUICK if few else loads.LOADS
         options.works = list(names)

@@ -318,8 +318,13 @@ PEERS: dict[str, Peer] = {
         Sealed("dst-chacha20", "chacha20-poly1305"),
         Sealed("dst-aes256", "aes-256-gcm"),
         NvmeTls("nvme-tcp-tls", "--tls"),
+        # What the usual number of connections is compared with.
+        Dst("dst-2-connections", "--connections 2"),
+        Dst("dst-4-connections", "--connections 4"),
     )
 }
+# Those that only are measured when they are named.
+SPECIAL = ("dst-2-connections", "dst-4-connections")
 
 
 def sh(machine: Machine, *scripts: str) -> None:
