@@ -89,19 +89,25 @@ check-built:
 kernel-tree:
 	LLVM=$(LLVM) scripts/kernel-tree --kernel $(KVER)
 
+# The signature of a module is at its end. To strip the module cuts that off.
+signature = $(shell tail -c 28 drivers/block/dst/dst.ko | grep -a 'Module signature')
+
 # Installs what was built, and builds nothing: this part is run as root. What
-# debuggers want stays in the module that is here: it is most of it. The key that
-# signs the distribution's modules is not here. Kbuild runs depmod only for trees
-# with a System.map; we do always, but not for what goes into a package.
+# debuggers want stays in the module that is here: it is most of it. A module that
+# was signed by hand is installed as it is; the key that signs the distribution's
+# modules is not here. Kbuild runs depmod only for trees with a System.map; we do
+# always, but not for what goes into a package.
 .PHONY: install
 install: check-built check-kdir
-	+$(kbuild) modules_install DEPMOD=true INSTALL_MOD_STRIP=1 $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
-		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
+	+$(kbuild) modules_install DEPMOD=true $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
+		$(if $(signature),,INSTALL_MOD_STRIP=1) \
+		$(if $(signature),CONFIG_MODULE_SIG_ALL=,$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=))
 	$(if $(DESTDIR),,depmod $(kernel-release))
 	install -D -m 755 $(dstctl) $(bindir)/dstctl
-	install -d $(docdir)
-	install -m 644 README.md COPYING Documentation/netlink/specs/dst.yaml $(docdir)/
-	find Documentation \( -name '*.rst' -o -name '*.svg' \) -exec install -m 644 -t $(docdir) {} +
+	install -D -m 644 -t $(docdir) README.md COPYING
+	@find Documentation -type f | while read -r file; do \
+		install -D -m 644 "$$file" "$(docdir)/$$file" || exit; \
+	done
 	install -D -m 644 include/uapi/linux/dst.h $(DESTDIR)$(PREFIX)/include/linux/dst.h
 	@completions=$(DESTDIR)$(PREFIX)/share/bash-completion/completions; \
 	if $(dstctl) completions bash >/dev/null 2>&1; then \

@@ -116,9 +116,9 @@ user_install_package() {
 		printf '%s\n' "$module" usr/local/sbin/dstctl usr/local/include/linux/dst.h \
 			usr/local/share/bash-completion/completions/dstctl
 		{
-			printf './%s\n' README.md COPYING dst.yaml
-			find Documentation -name '*.rst' -o -name '*.svg'
-		} | sed 's|.*/|usr/local/share/doc/dst/|'
+			printf '%s\n' README.md COPYING
+			find Documentation -type f
+		} | sed 's|^|usr/local/share/doc/dst/|'
 	} | sort)
 	# As the kernel's configuration says, it is compressed.
 	module=$(cd "$root" && find . -name 'dst.ko*' -printf '%P\n')
