@@ -68,7 +68,11 @@ use dst_proto::units::{
 };
 use primitives::Host;
 
-const TEXT: &str = include_str!("../../../Documentation/block/dst/protocol.rst");
+const TEXT: &str = concat!(
+    include_str!("../../../Documentation/block/dst/protocol.rst"),
+    "\n",
+    include_str!("../../../Documentation/block/dst/protocol-sealed.rst"),
+);
 
 /// Bytes as the document shows them.
 fn dump(bytes: &[u8]) -> String {

@@ -189,7 +189,7 @@ def test_refusals_of_a_handshake_are_told_apart() -> None:
 
 def examples() -> list[bytes]:
     """The dumps of the section of the specification that has them."""
-    path = pathlib.Path(__file__).parents[3] / "Documentation/block/dst/protocol.rst"
+    path = pathlib.Path(__file__).parents[3] / "Documentation/block/dst/protocol-sealed.rst"
     dumps: list[bytes] = []
     for line in path.read_text().partition("\nExamples\n")[2].splitlines():
         if match := re.fullmatch(r"   ([0-9a-f]{4})  ((?:[0-9a-f]{2} ?)+)", line):

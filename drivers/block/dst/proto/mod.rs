@@ -8,9 +8,11 @@
 //! `dst-proto`, which is where the tests are; hence all paths are relative and nothing of the
 //! `kernel` crate is used.
 //!
-//! The specification is [`Documentation/block/dst/protocol.rst`].
+//! The specification is [`Documentation/block/dst/protocol.rst`], and for connections with keys
+//! [`protocol-sealed.rst`] beside it.
 //!
 //! [`Documentation/block/dst/protocol.rst`]: srctree/Documentation/block/dst/protocol.rst
+//! [`protocol-sealed.rst`]: srctree/Documentation/block/dst/protocol-sealed.rst
 
 pub mod access;
 pub mod admission;
