@@ -204,6 +204,6 @@ pub(crate) struct StorageInfo {
     pub(crate) totals: Totals,
     /// What connections are sealed with, if they are.
     pub(crate) keys: Option<KeysInfo>,
-    /// Requests that wait for the server's answer or to be sent.
+    /// Pieces of requests that have a handle: they wait to be sent, or to be answered.
     pub(crate) in_flight: u32,
 }

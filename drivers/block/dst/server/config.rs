@@ -178,7 +178,7 @@ pub(crate) struct Counts {
     pub(crate) digest_errors: u64,
     /// Connections dropped because what came was not authentic.
     pub(crate) seal_errors: u64,
-    /// Pages and other requests accepted and not answered yet.
+    /// Requests that the device was asked for and has not completed.
     pub(crate) in_flight: u64,
     /// Connections cut because what they were allowed was taken back or made less.
     pub(crate) revoked: u64,

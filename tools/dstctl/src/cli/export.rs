@@ -201,11 +201,11 @@ pub struct ExportSet {
     #[arg(long)]
     pub exclusive_writers: bool,
 
-    /// Pages of 4 KiB that each client that comes from now on may have in flight
+    /// Pages of 4 KiB that each client may have in flight, for connections made from now on
     #[arg(long, value_name = "PAGES", value_parser = window())]
     pub window: Option<u32>,
 
-    /// Time after which a silent client is dropped
+    /// Time after which a silent client is dropped, for connections made from now on
     #[arg(long, value_name = "TIME", value_parser = keepalive)]
     pub keepalive: Option<u32>,
 }

@@ -42,7 +42,7 @@ pub struct StorageAdd {
     pub name: String,
 
     /// Address of the server: HOST, HOST:PORT, [IPV6]:PORT or unix:/PATH; the port is 7770 if none
-    /// is given; several are tried in their order
+    /// is given; several are tried in their order; each connection begins with another
     #[arg(required = true, value_name = "HOST:PORT", value_parser = Endpoint::parse)]
     pub servers: Vec<Endpoint>,
 

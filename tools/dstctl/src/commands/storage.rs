@@ -202,7 +202,7 @@ pub(super) fn show(name: &str, context: &mut Context<'_>) -> Result<()> {
         .put("access", access)
         .put("opened", s.openers.map(|n| format!("{n} times")))
         .put_all("servers", &s.addresses)
-        .put("connected to", s.peer.as_ref())
+        .put("tried last", s.peer.as_ref())
         .put(
             "connections",
             connections(&s).map(|text| text + &waiting(&s)),

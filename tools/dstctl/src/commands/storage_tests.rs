@@ -390,17 +390,17 @@ fn showing_tells_the_exact_size() {
 
     assert_eq!(
         outcome.out,
-        "storage:      disk\n\
-         device:       /dev/dst-disk\n\
-         state:        connected for 1m 1s\n\
-         size:         10.0 GiB (10737418240 bytes)\n\
-         access:       read-only (read-write was asked for)\n\
-         servers:      10.0.0.1:7770\n\
-         connected to: 10.0.0.1:7770\n\
-         connections:  1 of 2\n\
-         fail after:   1m 30s\n\
-         I/O timeout:  never\n\
-         export:       images\n"
+        "storage:     disk\n\
+         device:      /dev/dst-disk\n\
+         state:       connected for 1m 1s\n\
+         size:        10.0 GiB (10737418240 bytes)\n\
+         access:      read-only (read-write was asked for)\n\
+         servers:     10.0.0.1:7770\n\
+         tried last:  10.0.0.1:7770\n\
+         connections: 1 of 2\n\
+         fail after:  1m 30s\n\
+         I/O timeout: never\n\
+         export:      images\n"
     );
 }
 

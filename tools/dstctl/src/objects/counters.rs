@@ -38,7 +38,8 @@ pub struct Counters {
     pub digest_errors: u64,
     /// Connections dropped because what came was not authentic.
     pub seal_errors: u64,
-    /// Pages and other requests in flight.
+    /// Requests under way: of a storage, pieces of them that have a handle; of an export or a
+    /// session, those that the device has not completed.
     pub in_flight: u64,
     /// Connections cut because their clients lost rights.
     pub revoked: u64,

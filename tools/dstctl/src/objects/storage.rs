@@ -41,7 +41,7 @@ pub struct Storage {
     pub granted: Option<Access>,
     /// Addresses of the server.
     pub addresses: Vec<Address>,
-    /// Address that the newest connection leads to.
+    /// Address of the server that was tried last.
     pub peer: Option<Address>,
     /// Name of the export.
     pub export: Option<String>,
@@ -65,17 +65,17 @@ pub struct Storage {
     pub server_key: Option<String>,
     /// Whether there is a preshared key.
     pub psk: bool,
-    /// What connections are to be sealed with.
+    /// What the last connection was sealed with, or connections are to be sealed with.
     pub suite: Option<Suite>,
     /// Identity of the session.
     pub session: Option<Uuid>,
     /// Epoch of the session.
     pub epoch: Option<u32>,
-    /// Generation of the newest connection.
+    /// Generation of the connection that was tried last.
     pub generation: Option<u32>,
     /// Version of the wire protocol.
     pub protocol: Option<u32>,
-    /// Pages that may be in flight.
+    /// Pages of 4 KiB that may be in flight.
     pub window: Option<u32>,
     /// Milliseconds of silence after which a connection is given up.
     pub keepalive_ms: Option<u32>,
