@@ -286,11 +286,11 @@ def document(found: dict[str, Any]) -> tuple[str, dict[str, str]]:
         ".. Written by make bench REPORT=1; what is changed here is lost.",
         f"{'=' * 15}\nHow fast DST is\n{'=' * 15}",
         _line(
-            "DST beside nvme-tcp and nbd, measured by ``make bench``, which testing.rst "
-            "describes. Client and server are one kernel that talks to itself over its loopback "
-            "interface, on a disk that keeps nothing: ratios between peers mean something, "
-            "absolute numbers do not. Every number is the median of all rounds, with the least "
-            "and the most of them behind it."
+            "DST beside nvme-tcp and nbd, measured by ``make bench``, see "
+            "Documentation/block/dst/testing.rst. Client and server are one kernel that talks to "
+            "itself over its loopback interface, on a disk that keeps nothing: ratios between "
+            "peers mean something, absolute numbers do not. Every number is the median of all "
+            "rounds, with the least and the most of them behind it."
         ),
         *_setup(found),
     ]
