@@ -70,6 +70,19 @@ MUTANTS = [
         ("test_killers.py::test_half_open_for_the_server",),
     ),
     Mutant(
+        "draining-is-told",
+        "L2",
+        "while the server drains it says so, again and again",
+        (
+            Edit(
+                "server/greeting.rs",
+                "if [[*told == 0 || now.saturating_sub(*told) >= DRAINING_TICK]] {",
+                "*told == 0 || DRAINING_TICK == 0",
+            ),
+        ),
+        ("test_reconnect.py::test_a_disk_that_needs_forty_seconds",),
+    ),
+    Mutant(
         "slow-disk",
         "L2",
         "the client asks for signs of life",
