@@ -7,6 +7,7 @@ import pytest
 
 from lab import fio
 from lab.bed import Bed
+from lab.history import History, Operation
 from lab.machine import CommandFailed
 from lab.pool import Spec
 from lab.rpc import MachineGone
@@ -102,3 +103,34 @@ def test_fio_and_the_patterns_notice_a_wrong_byte(bed: Bed) -> None:
         fio.verify(machine, "/dev/mapper/liar", size=4)
     machine.call("blockio.write", path="/dev/mapper/liar", sector=0, count=64, seed=1)
     assert machine.call("blockio.wrong", path="/dev/mapper/liar", sector=0, count=64, seed=1)
+
+
+@pytest.mark.parametrize("lies", [False, True])
+def test_the_judge_of_soak_notices_a_disk_that_forgets(bed: Bed, lies: bool) -> None:
+    """A real one: for a while it acknowledges writes and throws them away, if it lies."""
+    (machine,) = bed.machines(Spec("client"), load=False)
+    sectors = 4096
+    backing = machine.call("blockio.memory_disk", size=sectors * 512, name="liar")
+    honest = f"0 {sectors} linear {backing} 0"
+    machine.run("dmsetup", "create", "liar", "--table", honest)
+    machine.run("dmsetup", "mknodes")
+
+    def become(table: str) -> None:
+        machine.sh(
+            f"dmsetup suspend --nolockfs liar; dmsetup load liar --table '{table}'\n"
+            "dmsetup resume liar"
+        )
+
+    path = {"path": "/dev/mapper/liar"}
+    what = {"disk": 0, "size": sectors, "seed": "1", "first": 1, "number": 0}
+    machine.call("hammer.start", workers=4, operations=150, pace=0.02, **what, **path)
+    machine.wait("stat.written_at_least", 20, device="dm-0", sectors=500)
+    if lies:
+        become(f"0 {sectors} flakey {backing} 0 0 1000 1 drop_writes")
+        machine.wait("stat.written_at_least", 20, device="dm-0", sectors=1000)
+        become(honest)
+    assert machine.start_call("hammer.stop", timeout=60, **path).result(90) == 0
+    history = History(sectors)
+    seen = machine.call("hammer.inspect", size=sectors, **path)
+    history.add(Operation(**entry) for entry in seen["closed"])
+    assert {violation.rule for violation in history.settle()} == ({"stale"} if lies else set())

@@ -150,9 +150,10 @@ class Sealed(Dst):
 
     SERVER, CLIENT = "/run/bench-server.key", "/run/bench-client.key"
 
-    def __init__(self, name: str, suite: str) -> None:
+    def __init__(self, name: str, suite: str, options: str = "") -> None:
         public = f'"$({TOOL} key public {self.SERVER})"'
-        super().__init__(name, f"--suite {suite} --key {self.CLIENT} --server-key {public}")
+        keys = f"--suite {suite} --key {self.CLIENT} --server-key {public}"
+        super().__init__(name, f"{keys} {options}".rstrip())
         self.rights = f'--allow-key "$({TOOL} key public {self.CLIENT})":rw'
 
     def prepare(self) -> str:
@@ -321,10 +322,11 @@ PEERS: dict[str, Peer] = {
         # What the usual number of connections is compared with.
         Dst("dst-2-connections", "--connections 2"),
         Dst("dst-4-connections", "--connections 4"),
+        Sealed("dst-chacha20-2-connections", "chacha20-poly1305", "--connections 2"),
     )
 }
 # Those that only are measured when they are named.
-SPECIAL = ("dst-2-connections", "dst-4-connections")
+SPECIAL = tuple(name for name in PEERS if name.endswith("-connections"))
 
 
 def sh(machine: Machine, *scripts: str) -> None:
