@@ -315,6 +315,7 @@ numbers! {
         HELD = 4,
         REFUSED = 5,
         SOURCES = 6,
+        SUITE = 7,
     }
 }
 

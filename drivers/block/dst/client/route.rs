@@ -96,7 +96,7 @@ impl KeysChange {
         };
         let ciphers = Ciphers::load(suite.map_or(Suites::ALL, Suites::only))?;
 
-        if ciphers.suites() == Suites::default() {
+        if ciphers.suites().is_empty() {
             return Err(Refusal::new(
                 errno::EOPNOTSUPP.into(),
                 fmt!("This kernel was built without the cipher"),

@@ -195,9 +195,10 @@ static const struct nla_policy dst_export_disallow_nl_policy[DST_A_EXPORT_ALLOW_
 };
 
 /* DST_CMD_SERVER_SET - do */
-static const struct nla_policy dst_server_set_nl_policy[DST_A_SERVER_LIMITS + 1] = {
+static const struct nla_policy dst_server_set_nl_policy[DST_A_SERVER_SUITE + 1] = {
 	[DST_A_SERVER_KEY_FD] = { .type = NLA_U32, },
 	[DST_A_SERVER_LIMITS] = NLA_POLICY_NESTED(dst_walls_nl_policy),
+	[DST_A_SERVER_SUITE] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* DST_CMD_STORAGE_STATS_GET - do */
@@ -341,7 +342,7 @@ static const struct genl_split_ops dst_nl_ops[] = {
 		.cmd		= DST_CMD_SERVER_SET,
 		.doit		= dst_nl_server_set_doit,
 		.policy		= dst_server_set_nl_policy,
-		.maxattr	= DST_A_SERVER_LIMITS,
+		.maxattr	= DST_A_SERVER_SUITE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

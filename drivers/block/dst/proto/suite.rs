@@ -2,6 +2,8 @@
 
 //! What records are sealed with. The numbers are part of the protocol.
 
+use core::fmt;
+
 /// A way to seal records: a cipher and a code that authenticates, with keys of 32 bytes, nonces of
 /// 12 and tags of 16.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -12,7 +14,7 @@ pub enum Suite {
     Aes256Gcm,
 }
 
-/// A set of suites.
+/// A set of suites. It prints as the names of those that are known, with commas between them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Suites(u32);
 
@@ -48,7 +50,16 @@ impl Suite {
     }
 }
 
+impl fmt::Display for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl Suites {
+    /// None.
+    pub const NONE: Self = Self(0);
+
     /// Every suite.
     pub const ALL: Self = Self(Suite::ChaCha20Poly1305.bit() | Suite::Aes256Gcm.bit());
 
@@ -76,11 +87,38 @@ impl Suites {
         self.0 & suite.bit() != 0
     }
 
+    /// Whether there is nothing in the set.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// The suites of both sets.
+    #[inline]
+    #[must_use]
+    pub const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// The suite for two sides that allow these and `other`: the preferred one if both do.
     pub fn choose(self, other: Self, preferred: Suite) -> Option<Suite> {
         [preferred]
             .into_iter()
             .chain(Suite::ALL)
             .find(|suite| self.contains(*suite) && other.contains(*suite))
+    }
+}
+
+impl fmt::Display for Suites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+
+        for suite in Suite::ALL {
+            if self.contains(suite) {
+                write!(f, "{separator}{suite}")?;
+                separator = ", ";
+            }
+        }
+        Ok(())
     }
 }

@@ -149,7 +149,7 @@ pub(super) fn initiate(
             .psk
             .as_deref()
             .map_or(Secret::zero(), Secret::duplicate);
-        let suite = identity.choose(offer.suites).ok_or(HandshakeError::Suite)?;
+        let suite = registry.choose(link.listener().net(), &identity, offer.suites)?;
         let binding = offer.binding;
         let ephemeral = new_secret().map_err(|_| Status::Resource)?;
         let (frame, established, secret) =
@@ -226,9 +226,7 @@ pub(super) fn join(
         // It may have been taken back since the session began.
         export.inner.lock().door.admit(link, Some(&credentials))?;
 
-        let suite = identity
-            .choose(joined.suites())
-            .ok_or(HandshakeError::Suite)?;
+        let suite = registry.choose(link.listener().net(), &identity, joined.suites())?;
         let binding = *joined.binding();
         let (frame, established) =
             joined.answer::<KernelPrimitives>(suite, random_bytes(), crc32c)?;

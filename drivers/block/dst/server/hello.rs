@@ -43,6 +43,7 @@ use crate::{
             MAX_CONNECTIONS, //
         },
         status::Status,
+        suite::Suites,
         units::{
             BootId,
             SessionId,
@@ -86,6 +87,8 @@ pub(super) enum Reason {
     Text(&'static str),
     /// The client wants a digest that is not one of these.
     Digest(Digests),
+    /// The client allows none of these suites.
+    Suite(Suites),
 }
 
 impl fmt::Display for Reason {
@@ -97,6 +100,11 @@ impl fmt::Display for Reason {
             Self::Digest(digests) => f.write_fmt(format_args!(
                 "the server does not have this digest: it has {digests}"
             )),
+            Self::Suite(suites) if suites.is_empty() => f.write_str("this server has no cipher"),
+            // Whatever is added to it on the way, it has to fit into the answer to a command.
+            Self::Suite(suites) => {
+                f.write_fmt(format_args!("this server seals only with {suites}"))
+            }
         }
     }
 }
@@ -108,6 +116,14 @@ impl Denial {
         let text = message.as_deref().and_then(|text| text.to_str().ok());
 
         say(text.unwrap_or(self.status.text()))
+    }
+
+    /// A refusal of a client that allows none of `suites`.
+    pub(super) fn no_suite(suites: Suites) -> Self {
+        Self {
+            status: HandshakeError::Suite.status(),
+            reason: Reason::Suite(suites),
+        }
     }
 
     /// A refusal with `status`, which `text` explains.

@@ -48,6 +48,7 @@ use kernel::{
 
 use crate::{
     abstractions::{
+        errno,
         kthread::Thread,
         memory::NoIoScope,
         namespace::Namespace, //
@@ -64,7 +65,10 @@ use crate::{
             Rule, //
         },
         secret::PublicKey,
-        suite::Suites,
+        suite::{
+            Suite,
+            Suites, //
+        },
         walls::Limits, //
     },
     wire::cipher::Ciphers, //
@@ -228,6 +232,35 @@ impl Server {
         self.registry
             .identity(net)
             .map(|identity| *identity.keys.public())
+    }
+
+    /// Has connections of the server in `net` that begin from now on be sealed only with `suite`, or
+    /// with any if there is none. Process context; sleeps, and may load modules.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP` if this kernel does not have the suite, `ENOMEM` if there is no memory, `ENONET` if
+    /// the namespace comes to its end; nothing was changed then.
+    pub(crate) fn set_suite(&self, net: &Namespace, suite: Option<Suite>) -> Verdict {
+        if let Some(suite) = suite {
+            // With what nobody can use it would let nobody in.
+            if Ciphers::load(Suites::only(suite))?.suites().is_empty() {
+                return Err(Refusal::new(
+                    errno::EOPNOTSUPP.into(),
+                    fmt!(
+                        "This kernel was built without {}: choose another suite, or any",
+                        suite.name()
+                    ),
+                ));
+            }
+        }
+        Ok(self.registry.set_suite(net, suite)?)
+    }
+
+    /// Returns the only suite that connections of the server in `net` are sealed with, if not any will
+    /// do.
+    pub(crate) fn suite(&self, net: &Namespace) -> Option<Suite> {
+        self.registry.suite(net)
     }
 
     /// Removes `export`, with `force` even if clients are attached. Process context.

@@ -55,6 +55,7 @@ use super::{
     config::SessionInfo,
     door::Credentials,
     export::Export,
+    hello::Denial,
     link::{
         Cut,
         Link,
@@ -88,15 +89,6 @@ pub(super) struct Identity {
     pub(super) ciphers: Ciphers,
 }
 
-impl Identity {
-    /// Returns the suite for a client that allows `suites`, if there is one for both.
-    pub(super) fn choose(&self, suites: Suites) -> Option<Suite> {
-        self.ciphers
-            .suites()
-            .choose(suites, self.ciphers.preferred())
-    }
-}
-
 /// Who wants to know what happens without anybody having asked for it.
 ///
 /// All methods are called in process context, and without locks.
@@ -124,6 +116,9 @@ pub(super) struct Registry {
     /// What shows clients with keys that this is the right server.
     #[pin]
     identities: PerNamespace<Identity>,
+    /// The only suites that connections are sealed with, where not any will do.
+    #[pin]
+    suites: PerNamespace<Suite>,
     #[pin]
     exports: Mutex<KVec<Arc<Export>>>,
     /// All connections, the oldest first.
@@ -161,6 +156,7 @@ impl Registry {
                 clock: Clock::new(),
                 limiter <- Limiter::new(),
                 identities <- PerNamespace::new(),
+                suites <- PerNamespace::new(),
                 exports <- new_mutex!(KVec::new(), "Registry::exports"),
                 links <- new_mutex!(KVec::new(), "Registry::links"),
                 gone <- new_condvar!("Registry::gone"),
@@ -199,6 +195,46 @@ impl Registry {
     /// `ENOMEM` if there is not enough memory, `ENONET` if the namespace comes to its end.
     pub(super) fn set_identity(&self, net: &Namespace, identity: Arc<Identity>) -> Result {
         self.identities.set(net, identity)
+    }
+
+    /// Returns the only suite that connections in `net` are sealed with, if not any will do.
+    pub(super) fn suite(&self, net: &Namespace) -> Option<Suite> {
+        self.suites.get(net).map(|suite| *suite)
+    }
+
+    /// Has connections in `net` be sealed only with `suite` from now on, or with any. Process context;
+    /// sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory, `ENONET` if the namespace comes to its end.
+    pub(super) fn set_suite(&self, net: &Namespace, suite: Option<Suite>) -> Result {
+        match suite {
+            Some(suite) => self.suites.set(net, Arc::new(suite, GFP_KERNEL)?),
+            None => {
+                self.suites.remove(net);
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns what to seal a connection in `net` with, where the server has `identity` and the client
+    /// allows `offered`. Process context.
+    ///
+    /// # Errors
+    ///
+    /// What the client is to be told if there is nothing for both.
+    pub(super) fn choose(
+        &self,
+        net: &Namespace,
+        identity: &Identity,
+        offered: Suites,
+    ) -> Result<Suite, Denial> {
+        let allowed = self.suite(net).map_or(Suites::ALL, Suites::only);
+        let ours = identity.ciphers.suites().common(allowed);
+
+        ours.choose(offered, identity.ciphers.preferred())
+            .ok_or(Denial::no_suite(ours))
     }
 
     /// Returns what connections of the session `id` can join with that come in at `listener`, its
@@ -345,6 +381,7 @@ impl Registry {
         self.parting.clear(net);
         self.walls.remove(net);
         self.identities.remove(net);
+        self.suites.remove(net);
     }
 
     /// Forgets a connection.

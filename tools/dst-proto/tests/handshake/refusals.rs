@@ -300,7 +300,7 @@ fn a_suite_that_was_not_offered_is_not_used() {
 
 #[test]
 fn suites_are_chosen() {
-    let none = Suites::from_bits(0);
+    let none = Suites::NONE;
     let chacha = Suites::only(Suite::ChaCha20Poly1305);
     let aes = Suites::only(Suite::Aes256Gcm);
 
@@ -328,6 +328,28 @@ fn suites_are_chosen() {
     for bit in [0, 3, 4, u32::MAX] {
         assert_eq!(Suite::from_bit(bit), None);
     }
+}
+
+#[test]
+fn sets_of_suites_have_names() {
+    let chacha = Suites::only(Suite::ChaCha20Poly1305);
+    let aes = Suites::only(Suite::Aes256Gcm);
+    let unknown = Suites::from_bits(0xffff_fffc);
+
+    for (suites, text) in [
+        (Suites::NONE, ""),
+        (chacha, "chacha20-poly1305"),
+        (aes, "aes-256-gcm"),
+        (Suites::ALL, "chacha20-poly1305, aes-256-gcm"),
+        (unknown, ""),
+    ] {
+        assert_eq!(suites.to_string(), text);
+        assert_eq!(suites.is_empty(), suites == Suites::NONE);
+        assert_eq!(suites.common(Suites::ALL).to_string(), text);
+    }
+    assert_eq!(Suites::ALL.common(aes), aes);
+    assert!(chacha.common(aes).is_empty());
+    assert!(unknown.common(Suites::ALL).is_empty());
 }
 
 #[test]

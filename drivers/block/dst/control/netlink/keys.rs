@@ -81,10 +81,7 @@ pub(super) fn of_storage(request: &Request) -> Verdict<KeysChange> {
             uapi::DST_A_STORAGE_PSK_FD,
             uapi::DST_A_STORAGE_NO_PSK,
         )?,
-        suite: match attributes.get(uapi::DST_A_STORAGE_SUITE) {
-            Some(attribute) => Some(suite(&attribute)?),
-            None => None,
-        },
+        suite: suite(&attributes, uapi::DST_A_STORAGE_SUITE)?,
     })
 }
 
@@ -158,6 +155,20 @@ pub(super) fn put_public(message: &mut Message<'_>, kind: u32, key: Option<&Publ
     }
 }
 
+/// Returns the suite that attribute `kind` asks for, if it is there; [`None`] in that if any will do.
+pub(super) fn suite(attributes: &Attributes<'_>, kind: u32) -> Verdict<Option<Option<Suite>>> {
+    let Some(attribute) = attributes.get(kind) else {
+        return Ok(None);
+    };
+
+    match attribute.u32()? {
+        uapi::DST_SUITE_ANY => Ok(Some(None)),
+        uapi::DST_SUITE_CHACHA20_POLY1305 => Ok(Some(Some(Suite::ChaCha20Poly1305))),
+        uapi::DST_SUITE_AES_256_GCM => Ok(Some(Some(Suite::Aes256Gcm))),
+        other => Err(Refusal::new(EINVAL, fmt!("There is no suite {other}"))),
+    }
+}
+
 /// Returns the number of a suite.
 pub(super) fn suite_number(suite: Option<Suite>) -> u32 {
     match suite {
@@ -214,16 +225,6 @@ fn psk(request: &Request, row: &Attributes<'_>, fd: u32, none: u32) -> Verdict<P
         (None, true) => Ok(PskChange::Forget),
         (Some(attribute), false) => Ok(PskChange::Set(secret(request, &attribute, "psk-fd")?)),
         (Some(_), true) => Err(invalid("psk-fd and no-psk exclude each other")),
-    }
-}
-
-/// Returns the suite that is asked for; [`None`] if any will do.
-fn suite(attribute: &Attribute<'_>) -> Verdict<Option<Suite>> {
-    match attribute.u32()? {
-        uapi::DST_SUITE_ANY => Ok(None),
-        uapi::DST_SUITE_CHACHA20_POLY1305 => Ok(Some(Suite::ChaCha20Poly1305)),
-        uapi::DST_SUITE_AES_256_GCM => Ok(Some(Suite::Aes256Gcm)),
-        other => Err(Refusal::new(EINVAL, fmt!("There is no suite {other}"))),
     }
 }
 

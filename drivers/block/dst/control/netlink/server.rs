@@ -64,6 +64,7 @@ const WALLS: [(Wall, u32); Wall::COUNT] = [
 pub(super) fn get(control: &Control, request: &Request) -> Verdict {
     let net = request.namespace()?;
     let key = control.server.public_key(&net);
+    let suite = control.server.suite(&net);
     let info = control.server.walls_info(&net);
 
     Ok(request.reply(|message| {
@@ -78,7 +79,8 @@ pub(super) fn get(control: &Control, request: &Request) -> Verdict {
         put(message, uapi::DST_A_SERVER_REFUSED, |wall| {
             info.refused.get(wall.number()).copied()
         })?;
-        message.put_u32(uapi::DST_A_SERVER_SOURCES, info.sources)
+        message.put_u32(uapi::DST_A_SERVER_SOURCES, info.sources)?;
+        message.put_u32(uapi::DST_A_SERVER_SUITE, keys::suite_number(suite))
     })?)
 }
 
@@ -100,12 +102,18 @@ pub(super) fn set(control: &Control, request: &Request) -> Verdict {
         Some(key) => Some(keys::pair(request, &key)?),
         None => None,
     };
+    // The suite opens nothing either.
+    let suite = keys::suite(&attributes, uapi::DST_A_SERVER_SUITE)?;
 
-    if limits.is_none() && keys.is_none() {
+    if limits.is_none() && keys.is_none() && suite.is_none() {
         return Err(Refusal::new(
             EINVAL,
             fmt!("What there is to change is missing"),
         ));
+    }
+    // Before the key, which nobody is to use with another suite.
+    if let Some(suite) = suite {
+        control.server.set_suite(&net, suite)?;
     }
     if let Some(keys) = keys {
         control.server.set_keys(&net, keys)?;
