@@ -141,6 +141,10 @@ fn wrong_command_lines_are_explained_with_exit_code_2() {
             &["set", "a", "--suite", "rot13"],
             "chacha20-poly1305, aes-256-gcm",
         ),
+        (
+            &["server", "set", "--suite", "rot13"],
+            "any, chacha20-poly1305, aes-256-gcm",
+        ),
         (&["server", "set"], "--key <FILE>"),
         (
             &["export", "set", "a", "--read-only", "--read-write"],

@@ -2,6 +2,7 @@
 
 //! Commands for what all exports have in common.
 
+use super::Suite;
 use clap::{
     ArgGroup,
     Args,
@@ -10,8 +11,9 @@ use clap::{
 use std::path::PathBuf;
 
 /// Names of all arguments that change something.
-const CHANGES: [&str; 11] = [
+const CHANGES: [&str; 12] = [
     "key",
+    "suite",
     "connections",
     "source_connections",
     "unwelcomed",
@@ -32,10 +34,10 @@ fn limit() -> clap::builder::RangedI64ValueParser<u32> {
 /// What to do with the server.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ServerCommand {
-    /// Show the public key that clients need, the limits, what clients have of them, and how often
-    /// they were refused
+    /// Show the public key that clients need, the suite, the limits, what clients have of them, and
+    /// how often they were refused
     Show,
-    /// Set the key or limits; who has more than a limit keeps it
+    /// Set the key, the suite or limits; who has more than a limit keeps it
     Set(ServerSet),
 }
 
@@ -52,6 +54,10 @@ pub struct ServerSet {
     /// File of the secret key; clients need its public key, see dstctl key public
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
+
+    /// Only cipher that clients may use from now on, or any if it is up to this server
+    #[arg(long, value_name = "NAME")]
+    pub suite: Option<Suite>,
 
     /// Connections of all clients
     #[arg(long, value_name = "NUMBER", value_parser = limit())]

@@ -113,7 +113,7 @@ impl Named<'_> {
 }
 
 /// The number of a suite.
-fn number(suite: Suite) -> u32 {
+pub(super) fn number(suite: Suite) -> u32 {
     match suite {
         Suite::Any => suite::ANY,
         Suite::ChaCha20Poly1305 => suite::CHACHA20_POLY1305,

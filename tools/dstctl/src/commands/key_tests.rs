@@ -137,6 +137,64 @@ fn a_server_without_a_key_says_so() {
 }
 
 #[test]
+fn the_suite_of_the_server_is_set_and_shown() {
+    for (word, number) in [("any", 0_u32), ("chacha20-poly1305", 1), ("aes-256-gcm", 2)] {
+        let mut told = server();
+
+        told.u32(attr::SUITE, number);
+        let mut kernel = Fake::new().answer(&[]).answer(&[&told]);
+        let outcome = kernel.run(&["server", "set", "--suite", word]);
+        assert_eq!(outcome.result, Ok(()));
+        assert!(
+            outcome.out.ends_with(&format!("8=\nsuite: {word}\n")),
+            "{}",
+            outcome.out
+        );
+        assert_eq!(kernel.asked[0].command, command::SERVER_SET);
+        assert_eq!(
+            kernel.asked[0].attributes,
+            raw(attr::SUITE, &number.to_ne_bytes())
+        );
+
+        let outcome = Fake::new()
+            .answer(&[&told])
+            .run(&["--json", "server", "show"]);
+        assert!(
+            outcome.out.contains(&format!("\"suite\": \"{word}\"")),
+            "{}",
+            outcome.out
+        );
+    }
+    // A module that knows of none.
+    let outcome = Fake::new()
+        .answer(&[&server()])
+        .run(&["--json", "server", "show"]);
+    assert!(outcome.out.contains("\"suite\": null"), "{}", outcome.out);
+}
+
+#[test]
+fn who_insists_on_another_suite_is_told_what_to_do() {
+    let files = Files::new();
+    let text = "export disk: this server seals only with aes-256-gcm (unauthenticated)";
+    let outcome = Fake::new().refuse(libc::EPROTONOSUPPORT, Some(text)).run(&[
+        "add",
+        "disk",
+        "10.0.0.1",
+        "--key",
+        &files.path("key"),
+        "--server-key",
+        BOB_PUBLIC,
+        "--suite",
+        "chacha20-poly1305",
+    ]);
+    let failure = outcome.result.unwrap_err();
+
+    assert_eq!(failure.cause, Cause::VersionMismatch);
+    assert!(failure.to_string().contains(text), "{failure}");
+    assert!(failure.hint.unwrap().contains("leave out --suite"));
+}
+
+#[test]
 fn whoever_else_can_read_a_key_is_remarked() {
     let files = Files::new();
     let mut kernel = Fake::new().answer(&[]).answer(&[&server()]);

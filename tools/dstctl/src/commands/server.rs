@@ -3,7 +3,10 @@
 //! What all exports have in common.
 
 use super::explain::explain;
-use super::handed::Handed;
+use super::handed::{
+    self,
+    Handed, //
+};
 use super::Context;
 use crate::cli::{
     ServerCommand,
@@ -44,7 +47,7 @@ pub(super) fn run(command: &ServerCommand, context: &mut Context<'_>) -> Result<
     show(context)
 }
 
-/// Returns the request for a change of limits.
+/// Returns the request for a change of the suite and of limits.
 fn change(args: &ServerSet) -> Attributes {
     let mut limits = Attributes::new();
     let mut all = Attributes::new();
@@ -67,6 +70,9 @@ fn change(args: &ServerSet) -> Attributes {
     }
     if !limits.as_bytes().is_empty() {
         all.nest(attr::LIMITS, &limits);
+    }
+    if let Some(suite) = args.suite {
+        all.u32(attr::SUITE, handed::number(suite));
     }
     all
 }
@@ -93,6 +99,10 @@ fn show(context: &mut Context<'_>) -> Result<()> {
              dstctl key generate --out FILE\n  \
              dstctl server set --key FILE"
         )?,
+    }
+    // A module that knows of none does not tell.
+    if let Some(suite) = server.suite {
+        writeln!(context.out, "suite: {suite}")?;
     }
     // A module without limits tells none.
     if server.limits == Walls::default() {
@@ -177,12 +187,15 @@ fn table(server: &Server) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Suite;
     use crate::netlink::Reader;
+    use crate::uapi::suite;
 
     #[test]
     fn what_is_said_is_asked_for() {
         let args = ServerSet {
             key: None,
+            suite: Some(Suite::Aes256Gcm),
             connections: Some(9),
             source_connections: None,
             unwelcomed: None,
@@ -195,9 +208,15 @@ mod tests {
             source_handshakes: None,
         };
         let request = change(&args);
-        let nest = Reader::new(request.as_bytes()).next().unwrap().unwrap();
+        let mut attributes = Reader::new(request.as_bytes()).map(std::result::Result::unwrap);
+        let nest = attributes.next().unwrap();
+        let last = attributes.next().unwrap();
 
         assert_eq!(nest.kind, attr::LIMITS);
+        assert_eq!(
+            (last.kind, last.u32()),
+            (attr::SUITE, Ok(suite::AES_256_GCM))
+        );
         assert_eq!(
             Walls::parse(nest.nested()).unwrap(),
             Walls {

@@ -421,14 +421,14 @@ pub(super) fn explain_connect(
             format!("another client has export '{export}' for writing"),
             format!("on the server: dstctl sessions {export}"),
         ),
+        libc::EPROTONOSUPPORT if own.is_some() => because_hint(
+            Cause::VersionMismatch,
+            format!("{servers} and this machine cannot seal a connection"),
+            "dstctl server show on the server shows its suite; leave out --suite, or name that one",
+        ),
         libc::EPROTONOSUPPORT => because(
             Cause::VersionMismatch,
-            match own {
-                Some(_) => format!("{servers} and this machine cannot seal a connection"),
-                None => {
-                    format!("{servers} and this machine speak different versions of the protocol")
-                }
-            },
+            format!("{servers} and this machine speak different versions of the protocol"),
         ),
         libc::ESTALE => because(
             Cause::WrongIdentity,

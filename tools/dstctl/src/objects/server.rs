@@ -2,6 +2,7 @@
 
 //! What all exports of a network namespace have in common, as the kernel tells it.
 
+use super::Suite;
 use crate::netlink::{
     Malformed,
     Reader, //
@@ -74,6 +75,8 @@ impl Walls {
 pub struct Server {
     /// The public key that clients have to be told, in base64, if there is one.
     pub public_key: Option<String>,
+    /// The only suite that clients may use, or any.
+    pub suite: Option<Suite>,
     /// What clients may have.
     pub limits: Walls,
     /// What all of them have.
@@ -100,6 +103,7 @@ impl Server {
                 attr::PUBLIC_KEY => {
                     server.public_key = Some(PublicKey(a.array()?).to_string());
                 }
+                attr::SUITE => server.suite = Some(a.u32()?.into()),
                 attr::LIMITS => server.limits = Walls::parse(a.nested())?,
                 attr::HELD => server.held = Walls::parse(a.nested())?,
                 attr::REFUSED => server.refused = Walls::parse(a.nested())?,
