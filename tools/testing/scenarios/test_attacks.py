@@ -362,6 +362,35 @@ def test_suites_are_stripped(keyed: Keyed) -> None:
             sealed.expect(client.receive(), Opcode.JOIN | wire.REPLY, 0)
 
 
+@attack("only what the server does not allow is offered, in a handshake or a joining", "refused")
+@pytest.mark.parametrize("suite", list(Suite))
+def test_suites_that_are_not_allowed(keyed: Keyed, suite: Suite) -> None:
+    name, other = {
+        Suite.CHACHA20_POLY1305: ("chacha20-poly1305", Suite.AES_256_GCM),
+        Suite.AES_256_GCM: ("aes-256-gcm", Suite.CHACHA20_POLY1305),
+    }[suite]
+    owner = keyed.welcomed(keyed.bob, connections=2)
+    assert owner.keys
+    secret = owner.keys.secret
+    keyed.machine.dst.ctl("server", "set", "--suite", name)
+    for suites in other, other | 4, other | 1 << 31:
+        for joins in False, True:
+            client = keyed.client(keyed.bob, suites=suites, session=owner.session)
+            with pytest.raises(Refused) as refused:
+                client.join(secret, connection=1) if joins else client.shake("disk")
+            assert refused.value.status == Status.FEATURE
+            assert refused.value.message == f"this server seals only with {name}"
+            assert client.closed()
+    # The owner of the session goes on, and joins with what is allowed.
+    assert owner.alive()
+    joined = keyed.client(keyed.bob, session=owner.session)
+    assert joined.join(secret, connection=1).suite == suite
+    joined.hello("disk", connection=1, connections=2)
+    assert joined.read(PLACE, 8) == MARK
+    late = keyed.welcomed(keyed.bob)
+    assert late.keys and late.keys.suite == suite
+
+
 @attack("plain frames are put into a sealed connection", "the connection is dropped")
 def test_plain_frames(keyed: Keyed, subtests: pytest.Subtests) -> None:
     for name, make in KINDS.items():

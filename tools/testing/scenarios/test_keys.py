@@ -84,6 +84,34 @@ def test_the_server_has_a_key(server: Machine) -> None:
     assert server.dst.json("server", "show")["public_key"] is None
 
 
+def test_the_suite_of_the_server_is_set_and_shown(server: Machine) -> None:
+    """With a key or without, and by either tool."""
+
+    def shown() -> tuple[str, str]:
+        suite = server.dst.json("server", "show")["suite"]
+        assert f"suite: {suite}\n" in server.dst.ctl("server", "show").out
+        return suite, json.loads(ynl(server, "--do", "server-get").out)["suite"]
+
+    assert shown() == ("any", "any")
+    server.dst.ctl("server", "set", "--suite", "aes-256-gcm")
+    assert shown() == ("aes-256-gcm", "aes-256-gcm")
+    # What is not mentioned stays.
+    key = Key(server)
+    server.dst.ctl("server", "set", "--key", key.path, "--sessions", "7")
+    assert shown() == ("aes-256-gcm", "aes-256-gcm")
+    ynl(server, "--do", "server-set", suite="chacha20-poly1305")
+    assert shown() == ("chacha20-poly1305", "chacha20-poly1305")
+    assert server.dst.json("server", "show")["public_key"] == key.public
+    result = ynl(server, "--do", "server-set", check=False, suite=3)
+    assert result.rc != 0 and shown()[0] == "chacha20-poly1305", result
+    server.dst.ctl("server", "set", "--suite", "any")
+    assert shown() == ("any", "any")
+    server.dst.ctl("server", "set", "--suite", "aes-256-gcm")
+    server.dst.unload()
+    server.dst.load()
+    assert shown() == ("any", "any")
+
+
 def test_the_kernels_own_client_hands_over_a_key(server: Machine) -> None:
     key = Key(server)
     words = {"key-fd": ("memory", key.secret)}

@@ -114,6 +114,7 @@ def test_only_an_administrator_has_to_do_with_keys(server: Machine) -> None:
     server.dst.export("disk", server.disk(0))
     for words in (
         ("server", "set", "--key", key.path),
+        ("server", "set", "--suite", "aes-256-gcm"),
         ("export", "allow", "disk", "--key", f"{key.public}:rw"),
         ("export", "disallow", "disk", "--key", key.public),
         ("export", "set", "disk", "--no-keys"),
@@ -126,7 +127,8 @@ def test_only_an_administrator_has_to_do_with_keys(server: Machine) -> None:
         # The root of a user namespace is not the administrator of the machine.
         result = server.run("unshare", "--user", "--map-root-user", TOOL, *words, check=False)
         assert result.rc == 5, result
-    assert server.dst.json("server", "show")["public_key"] is None
+    shown = server.dst.json("server", "show")
+    assert (shown["public_key"], shown["suite"]) == (None, "any"), shown
     assert not server.dst.show_export("disk")["keyed"]
     server.dst.ctl("server", "set", "--key", key.path)
     # Public keys are public.

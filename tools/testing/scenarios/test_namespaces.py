@@ -131,10 +131,13 @@ def test_each_has_a_key_of_its_own(server: Machine, spaces: tuple[Space, Space])
     red, blue = spaces
     one, two, mine = Key(server), Key(server), Key(server)
     red.ctl("server", "set", "--key", one.path)
-    blue.ctl("server", "set", "--key", two.path)
+    blue.ctl("server", "set", "--key", two.path, "--suite", "aes-256-gcm")
     assert red.json("server", "show")["public_key"] == one.public
     assert blue.json("server", "show")["public_key"] == two.public
     assert server.dst.json("server", "show")["public_key"] is None
+    suites = [it.json("server", "show")["suite"] for it in (red, blue, server.dst)]
+    assert suites == ["any", "aes-256-gcm", "any"]
+    red.ctl("server", "set", "--suite", "chacha20-poly1305")
     red.ctl(
         *("export", "add", "disk", disk(server, "a"), "--listen", f"0.0.0.0:{PORT}"),
         *("--allow-key", f"{mine.public}:rw"),
@@ -149,9 +152,10 @@ def test_each_has_a_key_of_its_own(server: Machine, spaces: tuple[Space, Space])
     device = blue.attach("disk", "10.99.0.1", "--key", mine.path, "--server-key", one.public)
     server.call("blockio.write", path=device, sector=0, count=8, seed=1)
     leave(red, blue)
-    # A namespace that has the name next does not have the key.
+    # A namespace that has the name next does not have the key, nor the suite.
     again = Space(server, "red")
-    assert again.json("server", "show")["public_key"] is None
+    shown = again.json("server", "show")
+    assert (shown["public_key"], shown["suite"]) == (None, "any"), shown
     leave(again)
 
 

@@ -145,7 +145,7 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "export-stats-get": [{}, {"name": ABSENT}],
     "session-get": [{"export": ABSENT}],
     "pool-set": [{}, {"threads": 0}, {"threads": 1 << 30}],
-    "server-set": [{"key-fd": 12345}, {"limits": {"source-sessions": 0}}],
+    "server-set": [{"key-fd": 12345}, {"limits": {"source-sessions": 0}}, {"suite": 3}],
 }
 
 
@@ -168,7 +168,7 @@ def configured(machine: Machine) -> list[Any]:
         machine.dst.json("export", "list"),
         machine.dst.show_export("disk"),
         machine.dst.json("pool", "show")["threads"],
-        machine.dst.json("server", "show")["limits"],
+        [machine.dst.json("server", "show")[name] for name in ("public_key", "suite", "limits")],
     ]
 
 

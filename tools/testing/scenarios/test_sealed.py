@@ -194,6 +194,26 @@ def test_a_server_without_a_key(server: Machine, client: Machine) -> None:
     )
 
 
+@pytest.mark.attack("a client insists on a suite that the server does not allow", "refused")
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_suite_that_the_server_does_not_allow(
+    server: Machine, client: Machine, keys: Keys, suite: str
+) -> None:
+    server.dst.ctl("server", "set", "--suite", suite)
+    (other,) = set(SUITES) - {suite}
+    text = f"this server seals only with {suite}"
+    options = *keys.options, "--suite", other
+    refused(server, client, *options, client_says=text, server_says=text)
+    # Whoever leaves the choice to the server gets in, and so does everybody when it has one again.
+    client.dst.attach("disk", server, *keys.options)
+    assert client.dst.show("disk")["suite"] == suite
+    client.dst.ctl("del", "disk")
+    server.dst.ctl("server", "set", "--suite", "any")
+    client.dst.attach("disk", server, *options)
+    assert client.dst.show("disk")["suite"] == other
+    unharmed(server, client)
+
+
 def test_no_common_suite_is_never_plain(server: Machine, client: Machine, keys: Keys) -> None:
     """A digest and keys exclude each other, and nothing is left out on the quiet."""
     result = client.dst.ctl(
@@ -210,6 +230,34 @@ def test_no_common_suite_is_never_plain(server: Machine, client: Machine, keys: 
 
 
 # Over time.
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_another_suite_is_for_connections_that_begin_later(
+    bed: Bed, sealed: str, server: Machine, client: Machine, suite: str
+) -> None:
+    """Those that exist go on; whichever way one begins, it is sealed with nothing else."""
+    before = client.dst.show("disk")["suite"]
+    (other,) = set(SUITES) - {suite}
+    server.dst.ctl("server", "set", "--suite", suite)
+    fio.verify(client, sealed, size=4)
+    shown = client.dst.show("disk")
+    assert (shown["suite"], shown["counters"]["reconnects"]) == (before, 0), shown
+    # One joins; then another epoch begins, with a whole handshake.
+    client.run("ss", "-tK", f"sport = :{ports(client)[0]}")
+    client.wait("objects.storage_has", 30, name="disk", connected=COUNT, reconnects=1)
+    shown = client.dst.show("disk")
+    assert (shown["suite"], shown["epoch"]) == (suite, 1), shown
+    fio.verify(client, sealed, size=4)
+    server.dst.ctl("server", "set", "--suite", other)
+    with bed.board.cut(server, client):
+        client.run("ss", "-tK", f"dport = :{PORT}")
+        client.wait("objects.storage_has", 30, name="disk", connected=0)
+    client.dst.wait_state("disk", "connected", timeout=60, epoch=2)
+    client.wait("objects.storage_has", 30, name="disk", connected=COUNT)
+    assert client.dst.show("disk")["suite"] == other
+    fio.verify(client, sealed, size=4)
+    unharmed(server, client)
 
 
 def begin(client: Machine, disk: str, size: int = 64) -> object:
