@@ -117,6 +117,8 @@ REPORT = """<testsuites><testsuite>
 <testcase classname="scenarios.test_a" name="test_two[uml]">
 <failure message="lab.rpc.RemoteError: BrokenPipeError"/></testcase>
 <testcase classname="scenarios.test_a" name="test_three[uml]"><skipped message="no"/></testcase>
+<testcase classname="scenarios.test_a" name="test_four[uml]">
+<failure message="lab.rpc.RemoteError: ConnectionResetError: reset by peer"/></testcase>
 </testsuite></testsuites>"""
 
 
@@ -127,4 +129,8 @@ def test_only_what_a_scenario_asserts_is_a_failure(tmp_path: pathlib.Path) -> No
         main.Outcome("test_a.py::test_one", failure="assert 1 == 2"),
         main.Outcome("test_a.py::test_two", error="lab.rpc.RemoteError: BrokenPipeError"),
         main.Outcome("test_a.py::test_three", error="it was skipped"),
+        main.Outcome(
+            "test_a.py::test_four",
+            failure="lab.rpc.RemoteError: ConnectionResetError: reset by peer",
+        ),
     ]

@@ -69,6 +69,26 @@ def test_throttled_requests_delay_nobody_else(server: Machine, opcode: Opcode, c
     slow.remove()
 
 
+def test_a_disk_without_room_delays_nobody_else(server: Machine) -> None:
+    """It takes few requests at a time, and whoever has one more would have to wait for room."""
+    others = Others(server)
+    full = ThrottledDisk(server, DELAY, throttled=False)
+    server.sh("echo 8 > /sys/block/nvme0n1/queue/nr_requests")
+    server.dst.export("full", full.path, "--keepalive", "5m", allow=("127.0.0.0/8:rw",))
+    client = Client(server, timeout=8 * DELAY)
+    client.hello("full")
+    count = 24
+    data = b"s" * 4096
+    ask(client, [client.request(Opcode.WRITE, 64 * n, 8, payload=data) for n in range(count)])
+    server.wait("stat.in_flight_at_least", 20, device="nvme0n1", count=8)
+    others.go_on()
+    assert {client.answer().status for _ in range(count)} == {Status.OK}
+    client.close()
+    server.dst.ctl("export", "del", "full", "--force", check=False)
+    server.wait("objects.no_export", 6 * DELAY, name="full")
+    full.remove()
+
+
 def test_drivers_that_sleep_delay_nobody_else(server: Machine) -> None:
     """Some drivers sleep in whoever submits, and say nevertheless that they need not."""
     others = Others(server)

@@ -39,6 +39,11 @@ def in_flight(device: str) -> int:
         return sum(map(int, file.read().split()))
 
 
+def in_flight_at_least(device: str, count: int) -> bool:
+    """Whether so many requests are under way."""
+    return in_flight(device) >= count
+
+
 def idle(device: str) -> bool:
     """Whether no request is under way."""
     return in_flight(device) == 0

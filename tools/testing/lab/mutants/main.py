@@ -25,8 +25,11 @@ TESTING = pathlib.Path(__file__).resolve().parents[2]
 # Seconds that the scenarios of one mutant may take; they have deadlines of their own.
 PATIENCE = 900
 WIDTH = 76
-# How a failure begins that says nothing about the driver.
-BED = re.compile(r"lab\.rpc\.|.*did not come up")
+# How a failure begins that says nothing about the driver. That a peer of it was hung up on, or
+# not answered, does.
+BED = re.compile(
+    r"lab\.rpc\.(?!RemoteError: (ConnectionResetError|TimeoutError):)|.*did not come up"
+)
 # Files of scenarios that run at the same time, if none of them should fail.
 SIDE_BY_SIDE = ["--numprocesses=2", "--dist=loadfile"]
 
