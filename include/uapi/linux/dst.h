@@ -108,8 +108,8 @@ enum dst_export_state {
  * @DST_SESSION_STATE_ACTIVE: Requests are served.
  * @DST_SESSION_STATE_DRAINING: The client came back in a new epoch. What was
  *   accepted in the old one is being completed.
- * @DST_SESSION_STATE_IDLE: No connection is left; the client is expected to
- *   come back.
+ * @DST_SESSION_STATE_IDLE: No connection is left, but requests are, which are
+ *   being completed.
  */
 enum dst_session_state {
 	DST_SESSION_STATE_ACTIVE = 1,
