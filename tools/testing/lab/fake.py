@@ -6,6 +6,7 @@ putting a function in `on`; what the function returns is sent, be it a frame,
 bytes that only look like one, several of these, or nothing.
 """
 
+import contextlib
 import dataclasses
 import secrets
 import threading
@@ -44,6 +45,12 @@ class FakeServer:
         self.on: dict[int, Callable[[Frame], Answer]] = {}
         # Fields of the welcome that are not the truth.
         self.lies: dict[str, Any] = {}
+        # What becomes of a frame on its way out.
+        self.garble: Callable[[Frame, bytes], bytes] = lambda frame, data: data
+        # How many older requests it says that it completes before it welcomes somebody.
+        self.drains = 0
+        # The name of what follows data.
+        self.digest: str | None = None
         self.refusal: Status | None = None
         # Whom that is for.
         self.refuses: Callable[[Hello], bool] = lambda hello: True
@@ -115,6 +122,9 @@ class FakeServer:
             reply.sector, reply.sectors = request.sector, request.sectors
         if request.opcode == Opcode.READ and fields.get("status", 0) == 0:
             reply.payload = self.read(request.sector, request.sectors)
+            if self.digest is not None:
+                digest = wire.DIGESTS[self.digest]
+                reply.trailer = digest(self.hellos[-1].session, reply.payload)
         return dataclasses.replace(reply, **fields)
 
     def read(self, sector: int, sectors: int) -> bytes:
@@ -130,6 +140,7 @@ class FakeServer:
             try:
                 self.connection = self._wrap(self.listener.accept())
                 self.connection.sock.timeout = 3600
+                self.connection.garble = lambda frame, data: self.garble(frame, data)
             except RemoteError:
                 continue
             except MachineGone:
@@ -144,7 +155,9 @@ class FakeServer:
             self._begin(connection)
             self._converse(connection)
         except (Closed, RemoteError, MachineGone):
-            pass  # the client, or the test, has hung up
+            # The client, or the test, has hung up. A machine has not many files to have open.
+            with contextlib.suppress(RemoteError, MachineGone):
+                connection.close()
 
     def _wrap(self, sock: RemoteSocket) -> Connection:
         return Connection(sock)
@@ -183,6 +196,8 @@ class FakeServer:
             self.cut_welcome = None
             connection.close()
             return
+        if self.drains:
+            connection.send(self.frame(Opcode.DRAINING, sectors=self.drains))
         connection.send(greeting)
         with self.progress:
             self.progress.notify_all()

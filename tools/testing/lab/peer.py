@@ -7,6 +7,7 @@ replaced by something else.
 
 import dataclasses
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from lab import wire
@@ -36,10 +37,12 @@ class Connection:
         self.sock = sock
         # Bytes that follow the data of a reply.
         self.trailer = 0
+        # What becomes of a frame on its way out.
+        self.garble: Callable[[Frame, bytes], bytes] = lambda frame, data: data
 
     def send(self, frame: Frame | bytes) -> None:
         """Send a frame, or bytes that only look like one."""
-        data = frame if isinstance(frame, bytes) else frame.encode()
+        data = frame if isinstance(frame, bytes) else self.garble(frame, frame.encode())
         sent = self.sock.send(data)
         if sent != len(data):
             raise TimeoutError(f"only {sent} of {len(data)} bytes went out")

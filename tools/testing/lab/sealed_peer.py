@@ -45,6 +45,7 @@ class Records(Connection):
                 data = frame
             else:
                 data = frame.encode() if self.outgoing is None else self.outgoing.frame(frame)
+                data = self.garble(frame, data)
             self.sent.append(data)
             super().send(data)
 

@@ -159,6 +159,13 @@ def attempt(path: str, operation: str, sector: int, count: int, seed: int = 0) -
     return ""
 
 
+def repeat(path: str, operation: str, sector: int, count: int, times: int) -> list[str]:
+    """How an operation ends, time after time: the hash of what was read, or the error's name."""
+    if operation == "read":
+        return [digest(path, sector, count) for _ in range(times)]
+    return [attempt(path, operation, sector, count, seed) for seed in range(times)]
+
+
 def read_at_once(path: str, sector: int, count: int, seed: int) -> str:
     """How a read ends that must not wait before it is under way: an error, or what it brings."""
     with opened(path, os.O_RDONLY) as fd, mmap.mmap(-1, count * SECTOR) as memory:
