@@ -5,12 +5,12 @@ import errno
 import json
 import re
 import secrets
-import statistics
 import time
 
 import pytest
 
 from lab import wire
+from lab.crowd import besiege, is_held_off, keeps_its_throughput
 from lab.dst import PORT
 from lab.keyed import Keyed
 from lab.machine import Machine
@@ -18,40 +18,13 @@ from lab.peer import Client, Refused
 from lab.rpc import RemoteError
 from lab.sealed import Binding
 from lab.sealed_peer import SealedClient
-from lab.space import Space
 from lab.wire import Frame, Hello, Opcode, Status
 
 FLOOD = 10_000
-RATE = 200
-PIECES = 5
 HELLO_TIMEOUT = 10
 
 # Addresses of the machine itself.
 HERE = ("127.0.0.0/8:rw", "::1/128:rw")
-
-
-def fio(client: Machine, device: str, seconds: int) -> tuple[float, float]:
-    """Use a disk for a while: bytes per second, and the longest that a request took."""
-    out = client.run(
-        "fio",
-        "--name=honest",
-        f"--filename={device}",
-        "--ioengine=libaio",
-        "--rw=randrw",
-        "--bs=16k",
-        "--size=64M",
-        "--iodepth=8",
-        "--direct=1",
-        "--time_based",
-        f"--runtime={seconds}",
-        "--output-format=json",
-        timeout=seconds + 60,
-    ).out
-    job = json.loads(out)["jobs"][0]
-    assert job["error"] == 0
-    speed = job["read"]["bw_bytes"] + job["write"]["bw_bytes"]
-    longest = max(job["read"]["clat_ns"]["max"], job["write"]["clat_ns"]["max"])
-    return speed, longest / 1e9
 
 
 def refused(server: Machine) -> dict[str, int]:
@@ -78,44 +51,10 @@ def is_shut_out(server: Machine, host: str = "127.0.0.1") -> bool:
 )
 def test_an_honest_client_in_a_crowd(disk: str, server: Machine, client: Machine) -> None:
     """Ten thousand connections that say nothing, from a few addresses."""
-    mob = Space(server, "mob")
-    sources = [f"10.98.0.{number}" for number in range(2, 6)]
-    server.sh(
-        "ip addr add 10.98.0.1/24 dev up-mob\n"
-        "ip link set up-mob up\n"
-        "ip -n mob link set outside up\n"
-        + "".join(f"ip -n mob addr add {source}/24 dev outside\n" for source in sources)
-    )
-    lines = len(server.console().splitlines())
-    before, _ = fio(client, disk, 5)
-    flood = mob.spawn(
-        *("python3", "-m", "lab.guest.flood", "10.98.0.1", str(PORT), str(FLOOD), str(RATE)),
-        *sources,
-    )
-    try:
-        server.wait("flood.made_at_least", 20, count=RATE)
-        pieces = [fio(client, disk, FLOOD // RATE // PIECES) for _ in range(PIECES)]
-        server.wait("flood.made_at_least", 60, count=FLOOD)
-        shown = server.dst.json("server", "show")
-    finally:
-        flood.kill()
-        flood.wait(check=False)
-    after, _ = fio(client, disk, 5)
-    # What else goes on in the machine that this one runs on changes all the time.
-    alone = min(before, after)
-    crowded = statistics.median(speed for speed, _ in pieces)
-    longest = max(longest for _, longest in pieces)
-    assert crowded >= alone / 2, f"{crowded / 1e6:.1f} of {alone / 1e6:.1f} MB/s"
-    assert longest < 5, f"{longest:.1f} s"
-    storage = client.dst.show("disk")
-    assert storage["counters"]["reconnects"] == 0 and storage["epoch"] == 1
-    most = len(sources) * shown["limits"]["source_unwelcomed"]
-    # Those that have to go may not have gone yet.
-    assert shown["held"]["unwelcomed"] <= 2 * most
-    assert shown["refused"]["source_unwelcomed"] >= FLOOD - 2 * most
-    assert len(server.console().splitlines()) - lines < 200
+    siege = besiege(server, client, disk, FLOOD)
+    keeps_its_throughput(siege)
+    is_held_off(siege)
     server.wait("walls.holds", 30, connections=1, unwelcomed=0, sessions=1)
-    mob.delete()
 
 
 def test_limits_are_reached_and_released_exactly(server: Machine) -> None:
