@@ -167,7 +167,7 @@ def bound(goal: Goal) -> str:
 
 
 def goal_rows(found: dict[str, Any]) -> list[list[str]]:
-    """Each goal that can be judged: what is wanted, what is so, and by how much it is missed."""
+    """Each goal that can be judged: what is wanted, is, could be, and how much of it is missed."""
     rows = []
     for goal in GOALS:
         value = goal.value(found["medians"])
@@ -175,7 +175,9 @@ def goal_rows(found: dict[str, Any]) -> list[list[str]]:
             continue
         verdict = "reached" if goal.reached(value) else f"missed by {goal.missed_by(value):.0%}"
         against = goal.against or "-"
-        rows.append([goal.work, against, bound(goal), compact(value), verdict])
+        best = goal.best(found["medians"])
+        at_best = "-" if best is None else compact(best)
+        rows.append([goal.work, against, bound(goal), compact(value), at_best, verdict])
     return rows
 
 
@@ -198,7 +200,7 @@ def text(found: dict[str, Any]) -> str:
                 shown = table(found, chapter.works, peers, mark="")
                 parts.append(f"{what}\n{shown}")
     if rows := goal_rows(found):
-        head = ["goal", "against", "wanted", "is", ""]
+        head = ["goal", "against", "wanted", "is", "at best", ""]
         parts.append("DST divided by the other\n" + grid(head, rows))
     return "\n\n".join(parts)
 
@@ -299,9 +301,10 @@ def document(found: dict[str, Any]) -> tuple[str, dict[str, str]]:
             heading("Goals", "="),
             _line(
                 "What DST reached, divided by what the other one did; or by what it did itself "
-                "in another work; or, without another one, by nothing."
+                "in another work; or, without another one, by nothing. At best is what a network "
+                "disk would reach that takes no time: the disk itself, divided by the other one."
             ),
-            grid(["work", "against", "goal", "is", "verdict"], rows),
+            grid(["work", "against", "goal", "is", "at best", "verdict"], rows),
         ]
     for chapter in CHAPTERS:
         plain = peers_of(found, chapter.works, True)

@@ -104,6 +104,11 @@ class Goal:
             return mine / other if mine is not None and other else None
         return value
 
+    def best(self, table: Table) -> float | None:
+        """What a network disk would reach that takes no time beyond that of the disk itself."""
+        row = table.get(self.work, {})
+        return row["raw"] / row[self.against] if "raw" in row and row.get(self.against) else None
+
     def reached(self, value: float) -> bool:
         """Whether that is good enough."""
         return value <= self.bound if self.at_most else value >= self.bound
