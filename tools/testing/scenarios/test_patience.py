@@ -77,10 +77,10 @@ def test_a_disk_without_room_delays_nobody_else(server: Machine) -> None:
     server.dst.export("full", full.path, "--keepalive", "5m", allow=("127.0.0.0/8:rw",))
     client = Client(server, timeout=8 * DELAY)
     client.hello("full")
-    count = 24
+    count = 12
     data = b"s" * 4096
     ask(client, [client.request(Opcode.WRITE, 64 * n, 8, payload=data) for n in range(count)])
-    server.wait("stat.in_flight_at_least", 20, device="nvme0n1", count=8)
+    server.wait("stat.in_flight_at_least", 20, device="nvme0n1", count=4)
     others.go_on()
     assert {client.answer().status for _ in range(count)} == {Status.OK}
     client.close()
