@@ -174,7 +174,8 @@ class Proxy:
                 return
             pair = Pair(client, server)
             self.prepare(pair)
-            pair.start()
             with self.progress:
+                # Whoever is answered by way of it has to find it.
                 self.pairs.append(pair)
+                pair.start()
                 self.progress.notify_all()
