@@ -22,6 +22,14 @@ from lab.sockets import RemoteSocket
 from lab.wire import Frame, Geometry, Hello, Opcode, Status, Welcome
 
 Answer = Frame | bytes | Sequence[Frame | bytes] | None
+# What lab.guest.blockio calls them.
+OPCODES = {
+    "read": Opcode.READ,
+    "write": Opcode.WRITE,
+    "flush": Opcode.FLUSH,
+    "discard": Opcode.DISCARD,
+    "zeroes": Opcode.WRITE_ZEROES,
+}
 
 
 def pages(frame: Frame) -> int:
@@ -75,6 +83,16 @@ class FakeServer:
         self.thread.start()
 
     # What the test does.
+
+    def offer_everything(self) -> None:
+        """Be a disk of which everything can be asked; before it is attached."""
+        self.geometry = dataclasses.replace(
+            self.geometry,
+            flags=wire.VOLATILE_CACHE,
+            max_discard_sectors=8,
+            discard_granularity=512,
+            max_write_zeroes_sectors=8,
+        )
 
     def send(self, frame: Frame | bytes) -> None:
         """Send something that nobody asked for."""

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 
 from lab import wire
-from lab.fake import Answer, FakeServer
+from lab.fake import OPCODES, Answer, FakeServer
 from lab.keyed import flipped
 from lab.sealed_peer import Records
 from lab.wire import Frame, Opcode
@@ -20,13 +20,6 @@ from lab.wire import Frame, Opcode
 PLACE = 4096
 # Instead of a place: nothing is changed.
 NOWHERE = -1
-OPCODES = {
-    "read": Opcode.READ,
-    "write": Opcode.WRITE,
-    "flush": Opcode.FLUSH,
-    "discard": Opcode.DISCARD,
-    "zeroes": Opcode.WRITE_ZEROES,
-}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,6 @@ that make it impossible; others make it another one that is as good. On a sealed
 may change at all.
 """
 
-import dataclasses
 import hashlib
 from collections.abc import Iterator
 
@@ -33,13 +32,7 @@ SHARE = 5
 
 def prepare(fake: FakeServer) -> None:
     """A disk of which everything can be asked, and that says nothing by itself."""
-    fake.geometry = dataclasses.replace(
-        fake.geometry,
-        flags=wire.VOLATILE_CACHE,
-        max_discard_sectors=8,
-        discard_granularity=512,
-        max_write_zeroes_sectors=8,
-    )
+    fake.offer_everything()
     fake.lies |= {"keepalive_ms": 600_000}
     fake.on[Opcode.PING | wire.REPLY] = lambda frame: None
 

@@ -4,11 +4,11 @@
 import pytest
 
 from lab import wire
-from lab.fake import FakeServer
+from lab.fake import OPCODES, FakeServer
 from lab.machine import Machine
 from lab.peer import Client
 from lab.wild import WildDisk
-from lab.wire import Geometry, Opcode, Status
+from lab.wire import Geometry, Status
 
 SIZE = 64 << 20
 SECTORS = SIZE // 512
@@ -124,13 +124,6 @@ ERRNO = {
     Status.GONE: "ENOLINK",
 }
 FAILURES = [status for status in Status if status != Status.OK]
-OPCODES = {
-    "read": Opcode.READ,
-    "write": Opcode.WRITE,
-    "flush": Opcode.FLUSH,
-    "discard": Opcode.DISCARD,
-    "zeroes": Opcode.WRITE_ZEROES,
-}
 
 
 def everything(fake: FakeServer) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Connections that end within frames, and replies that come twice: on either side."""
 
-import dataclasses
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator
@@ -122,13 +121,7 @@ REPLIES: dict[str, tuple[int, str, Callable[[FakeServer, Frame], Frame]]] = {
 @pytest.mark.parametrize("what", REPLIES)
 def test_a_server_breaks_off(fake: FakeServer, client: Machine, what: str) -> None:
     """What was under way is done over the next connection, and right."""
-    fake.geometry = dataclasses.replace(
-        fake.geometry,
-        flags=wire.VOLATILE_CACHE,
-        max_discard_sectors=8,
-        discard_granularity=512,
-        max_write_zeroes_sectors=8,
-    )
+    fake.offer_everything()
     client.dst.attach("fake", client)
     opcode, operation, whole = REPLIES[what]
     for offset in OFFSETS:

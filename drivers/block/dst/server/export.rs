@@ -23,7 +23,10 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::namespace::Namespace,
+    abstractions::{
+        memory::NoIoScope,
+        namespace::Namespace, //
+    },
     control::refusal::{
         Refusal,
         Result as Verdict, //
@@ -321,7 +324,7 @@ impl Export {
     /// `ENOMEM` if there is no memory for the copies.
     pub(crate) fn info(&self) -> Result<ExportInfo> {
         // Jobs of the pool take the lock, and some of them may have to get memory written back.
-        let _noio = crate::abstractions::memory::NoIoScope::new();
+        let _noio = NoIoScope::new();
         let inner = self.inner.lock();
         let geometry = inner.geometry().unwrap_or_default();
         let (connections, in_flight) = inner.sessions.load();
