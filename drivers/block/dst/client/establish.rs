@@ -46,6 +46,10 @@ use crate::{
             Versions,
             WelcomeFault, //
         },
+        secret::{
+            without_trace,
+            HANDSHAKE_STACK, //
+        },
         units::{
             SessionId,
             Stamp, //
@@ -84,7 +88,7 @@ impl Keeper<'_> {
         let addresses = &attempt.route.addresses;
         let index = self.next.0.checked_rem(addresses.len()).unwrap_or(0);
         let result = match addresses.get(index) {
-            Some(address) => self.greet(&attempt, address),
+            Some(address) => without_trace::<HANDSHAKE_STACK, _>(|| self.greet(&attempt, address)),
             None => Err(Failure::new(Cause::Unreachable, EINVAL)),
         };
 

@@ -18,11 +18,41 @@ pub fn wipe(bytes: &mut [u8]) {
     black_box(bytes);
 }
 
+/// Bytes of the stack that a handshake leaves secrets in.
+pub const HANDSHAKE_STACK: usize = 4096;
+
+/// Bytes of the stack that deriving a key leaves secrets in.
+pub const DERIVE_STACK: usize = 1024;
+
+/// Does `work`, and overwrites the `STACK` bytes that this has used first of its stack.
+///
+/// Whatever handles secrets by value is called by this: where they were moved away from they are
+/// still there, in a thread that may sleep for days before it uses as much of its stack again. The
+/// result must not hold any.
+pub fn without_trace<const STACK: usize, R>(work: impl FnOnce() -> R) -> R {
+    let result = beneath(work);
+
+    wipe_stack::<STACK>();
+    result
+}
+
+/// Does `work` in a frame of its own, which begins where that of [`wipe_stack`] does.
+#[inline(never)]
+fn beneath<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// Overwrites `STACK` bytes of the stack that the caller does not use.
+#[inline(never)]
+fn wipe_stack<const STACK: usize>() {
+    wipe(&mut [0; STACK]);
+}
+
 /// A secret key, which is overwritten when it is dropped.
 ///
 /// It cannot be printed, compared or copied by accident. Like any value of Rust it may leave bytes
-/// behind where it is moved away from: what is kept for long belongs into an allocation of its own,
-/// and is filled there or passed on by reference.
+/// behind where it is moved away from, see [`without_trace`]: what is kept for long belongs into an
+/// allocation of its own, and is filled there or passed on by reference.
 pub struct Secret([u8; KEY_SIZE]);
 
 impl Secret {

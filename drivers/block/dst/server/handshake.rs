@@ -40,8 +40,10 @@ use crate::{
         },
         hello::Hello,
         secret::{
+            without_trace,
             PublicKey,
-            Secret, //
+            Secret,
+            HANDSHAKE_STACK, //
         },
         status::Status,
         units::{
@@ -322,13 +324,13 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Does `what`, and tells the client if that is refused.
+/// Does `what`, which leaves no secrets on the stack, and tells the client if that is refused.
 fn refusing<R>(
     channel: &mut Channel,
     stamp: Stamp,
     what: impl FnOnce(&mut Channel) -> Result<R, Refusal>,
 ) -> Result<R, End> {
-    what(channel).map_err(|refusal| {
+    without_trace::<HANDSHAKE_STACK, _>(|| what(channel)).map_err(|refusal| {
         let (told, why) = match refusal {
             Refusal::Denial(denial) => (denial, denial),
             Refusal::Unwelcome(denial) => (UNWELCOME, denial),

@@ -28,7 +28,9 @@ use crate::{
             MAX_PAYLOAD, //
         },
         secret::{
+            without_trace,
             Secret,
+            DERIVE_STACK,
             KEY_SIZE, //
         },
         units::SECTOR_SIZE, //
@@ -154,7 +156,7 @@ impl Key {
     ///
     /// `ENOMEM` if there was no memory; nothing has changed then.
     fn prepare(&mut self) -> Result {
-        self.next.set(&(self.derive)(&self.secret));
+        without_trace::<DERIVE_STACK, _>(|| self.next.set(&(self.derive)(&self.secret)));
         self.spare.set_key(self.next.expose())
     }
 
