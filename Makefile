@@ -149,6 +149,13 @@ check-style:
 check-llvm:
 	scripts/check/run llvm
 
+# All scenarios, and not only those that are worth their time on an emulated machine: takes hours.
+.PHONY: check-stock
+check-stock:
+	scripts/lab/prepare build guest
+	scripts/lab/build stock
+	tools/testing/run check-qemu --all --numprocesses=2 --dist=worksteal $(OPTIONS)
+
 .PHONY: check-debug
 check-debug:
 	scripts/lab/prepare build guest uml-lockdep uml-kasan
@@ -226,6 +233,7 @@ help:
 	@echo '  make shell        the same two machines, and a prompt'
 	@echo '  make check        all tests (parts: check-host, check-style)'
 	@echo '  make check-llvm   that the module builds with LLVM=1; some minutes, the first time'
+	@echo '  make check-stock  all scenarios on the stock kernel; takes hours'
 	@echo '  make check-debug  the scenarios under kernels that check themselves'
 	@echo '  make check-mutants'
 	@echo '                    that scenarios fail with a driver that lacks what they are about;'

@@ -38,6 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--brief", action="store_true", help="leave out what is thorough on the stock kernel"
     )
+    parser.addoption(
+        "--all", action="store_true", help="also run on the stock kernel what is not marked for it"
+    )
     parser.addoption("--fuzz-seed", type=int, default=1, help="what the fuzzers begin with")
     parser.addoption(
         "--fuzz-seconds", type=float, default=0, help="how long each fuzzer runs (default: shortly)"
@@ -83,6 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             stock = list(item.iter_markers("stock"))
             thorough = any(mark.kwargs.get("thorough") for mark in stock)
             wanted = bool(stock) and not (thorough and config.getoption("--brief"))
+            wanted |= config.getoption("--all")
         elif FLAVOURS[name].debug:
             wanted = item.get_closest_marker("slow") is None
         if item.get_closest_marker("long") is not None and not config.getoption("--long"):

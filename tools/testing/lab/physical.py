@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is in the physical memory of a machine, in use or not.
 
-That of User Mode Linux is a file without a name, which its process has open. The kernel's own
-static data is not in it.
+It is a file without a name, which a process of the machine has open. The kernel's own static data
+is not in that of User Mode Linux.
 """
 
 import mmap
@@ -11,7 +11,7 @@ import pathlib
 import stat
 from collections.abc import Iterator
 
-from lab.uml import Uml
+from lab.machine import Machine
 
 # No machine has less.
 LEAST = 128 << 20
@@ -25,7 +25,7 @@ def _descendants(pid: int) -> Iterator[int]:
             yield from _descendants(int(child))
 
 
-def _open(machine: Uml) -> int:
+def _open(machine: Machine) -> int:
     """A descriptor of the file."""
     assert machine.process is not None
     for pid in _descendants(machine.process.pid):
@@ -48,7 +48,7 @@ def _used(fd: int, size: int) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
-def copies(machine: Uml, *secrets: bytes) -> list[int]:
+def copies(machine: Machine, *secrets: bytes) -> list[int]:
     """In how many places each of them is, at this moment."""
     fd = _open(machine)
     try:

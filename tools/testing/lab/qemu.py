@@ -111,6 +111,11 @@ class Qemu(Machine):
             str(self.flavour.cpus),
             "-m",
             self.memory,
+            # Memory that others can look into, see lab/physical.py.
+            "-object",
+            f"memory-backend-memfd,id=ram,size={self.memory}",
+            "-machine",
+            "memory-backend=ram",
             "-kernel",
             str(self.paths.vmlinuz),
             "-initrd",
