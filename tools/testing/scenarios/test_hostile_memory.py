@@ -46,9 +46,10 @@ def test_a_client_that_never_reads(server: Machine, honest: Client) -> None:
         assert honest.read(800 + 8 * number, 8) == bytes([number]) * 4096
     assert honest.alive()
     assert server.wait("tcp.blocked", 30, port=PORT, seconds=0.1)
-    # Both have been granted as much, and nobody takes more than that.
+    # Both have been granted as much, and nobody takes more than that. What the rest of the machine
+    # takes meanwhile is some MiB, sometimes eight.
     assert server.dst.json("server", "show")["held"]["pages"] == 2 * window
-    assert before - spare(server) < window * 4096 + LITTLE
+    assert before - spare(server) < window * 4096 + 2 * LITTLE
     deaf.close(reset=True)
 
 
