@@ -14,6 +14,8 @@ class Load:
     block: str
     depth: int
     jobs: int = 1
+    # Requests that are handed to the kernel at a time, if there is room for so many.
+    batch: int = 1
     # Whether requests count, or bytes.
     bytes: bool = False
     # Round-trip time of the network.
@@ -42,8 +44,10 @@ class Load:
             *(["--rwmixread=70", "--blockalign=4k"] if self.mixed else []),
             blocks,
             f"--iodepth={self.depth}",
+            *self._batches(),
             f"--numjobs={self.jobs}",
-            "--thread",
+            # To ask the kernel for the time is a system call on some kernels.
+            "--clocksource=cpu",
             "--group_reporting",
             "--norandommap",
             "--randseed=1",
@@ -54,12 +58,22 @@ class Load:
             "--output-format=json",
         ]
 
+    def _batches(self) -> list[str]:
+        """How requests are handed over, and taken back as soon as there are any."""
+        if self.batch == 1:
+            return []
+        return [
+            f"--iodepth_batch_submit={self.batch}",
+            "--iodepth_batch_complete_min=1",
+            f"--iodepth_batch_complete_max={self.depth}",
+        ]
 
-def _small(depth: int, jobs: int = 1) -> list[Load]:
+
+def _small(depth: int, jobs: int = 1, batch: int = 1) -> list[Load]:
     """4 KiB at random places."""
-    many = f"-j{jobs}" if jobs > 1 else ""
+    how = f"-j{jobs}" * (jobs > 1) + f"-b{batch}" * (batch > 1)
     return [
-        Load(f"rand{rw}-4k-qd{depth}{many}", f"rand{rw}", "4k", depth, jobs)
+        Load(f"rand{rw}-4k-qd{depth}{how}", f"rand{rw}", "4k", depth, jobs, batch)
         for rw in ("read", "write")
     ]
 
@@ -76,6 +90,7 @@ LOADS: dict[str, Load] = {
     for load in (
         *_small(1),
         *_small(32),
+        *_small(32, batch=8),
         *_small(32, 4),
         *_large("128k"),
         *_large("1m"),
@@ -88,6 +103,8 @@ QUICK = [
     "randread-4k-qd1",
     "randwrite-4k-qd1",
     "randread-4k-qd32",
+    "randread-4k-qd32-b8",
+    "randwrite-4k-qd32-b8",
     "read-1m-qd8",
     "write-1m-qd8",
     "mix-20ms-qd64",

@@ -34,7 +34,9 @@ class Chapter:
 
 
 SMALL = tuple(
-    f"rand{rw}-4k-{depth}" for depth in ("qd1", "qd32", "qd32-j4") for rw in ("read", "write")
+    f"rand{rw}-4k-{depth}"
+    for depth in ("qd1", "qd32", "qd32-b8", "qd32-j4")
+    for rw in ("read", "write")
 )
 LARGE = tuple(f"{rw}-{block}-qd8" for block in ("128k", "1m") for rw in ("read", "write"))
 MIX = ("mix-20ms-qd64", "mix-20ms-qd64-read", "mix-20ms-qd64-write")

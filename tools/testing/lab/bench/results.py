@@ -123,7 +123,7 @@ SMALL = ["randread-4k", "randwrite-4k"]
 SPEED = {
     # Works -> at least so much of nvme-tcp, of nbd.
     tuple(f"{work}-qd1" for work in SMALL): (1.25, 3.0),
-    tuple(f"{work}-qd32{jobs}" for jobs in ("", "-j4") for work in SMALL): (1.5, 3.0),
+    tuple(f"{work}-qd32{jobs}" for jobs in ("", "-b8", "-j4") for work in SMALL): (1.5, 3.0),
     ("read-128k-qd8", "write-128k-qd8"): (1.25, 2.0),
     ("read-1m-qd8", "write-1m-qd8"): (1.1, 2.0),
     ("mix-20ms-qd64-write",): (1.3, 2.0),
