@@ -49,7 +49,6 @@ def command(
         "--do_verify=1",
         "--serialize_overlap=1",
         "--group_reporting",
-        "--thread",
         "--output-format=terse",
         *extra,
     ]

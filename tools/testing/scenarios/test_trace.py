@@ -10,6 +10,7 @@ import pytest
 
 from lab.bed import Bed
 from lab.machine import Machine
+from lab.noise import Identity
 from lab.pool import GIB, Spec
 from lab.wild import WildDisk
 
@@ -231,3 +232,23 @@ def test_nobody_listens_unless_asked(machine: Machine) -> None:
     assert not machine.call("trace.listening", events="dst")
     write()
     assert names("dst") == ["dst_send"], "of the first one"
+
+
+@pytest.mark.parametrize("how", ["plain", "digest", "sealed"])
+def test_threads_compute_over_what_is_long(machine: Machine, how: str) -> None:
+    """Who submits a long write can go on while it is sealed; a short one is sealed right there."""
+    words: tuple[str, ...] = ("--digest", "crc32c") if how == "digest" else ()
+    machine.dst.export("disk", machine.disk(0))
+    if how == "sealed":
+        ours, theirs = Identity.generate(), Identity.generate()
+        machine.dst.set_key(theirs)
+        machine.dst.ctl("export", "allow", "disk", "--key", f"{ours.text}:rw")
+        words = machine.dst.keys(ours, theirs.public)
+    disk = machine.dst.attach("disk", machine, *words)
+    for count, threads in (PAGE, False), (FRAME, how != "plain"):
+        with Trace(machine, replies=2) as trace:
+            for _ in range(2):
+                machine.call("blockio.write", path=disk, sector=0, count=count, seed=1)
+            senders = machine.call("trace.tasks", event="dst_send")
+        assert len(senders) == trace.names().count("dst_send") >= 2, senders
+        assert {sender.startswith("dst/") for sender in senders} == {threads}, senders

@@ -119,6 +119,8 @@ pub(super) struct Connection {
     standing: Atomic<u32>,
     /// Whether there may be something to say about the connection itself.
     pub(super) to_say: Atomic<bool>,
+    /// Whether something is computed over all data: it is sealed, or has a digest.
+    protected: Atomic<bool>,
 }
 
 /// What a connection is good for.
@@ -241,6 +243,7 @@ impl Connection {
                 }, "Connection::control"),
                 standing: Atomic::new(Standing::Beginning as u32),
                 to_say: Atomic::new(true),
+                protected: Atomic::new(false),
             }),
             GFP_KERNEL,
         )?;
@@ -294,7 +297,13 @@ impl Connection {
             .alone(|sender| sender.outbox.protect(outgoing, Memory::Foreign(to_send)));
         self.receiver
             .alone(|receiver| receiver.protect(incoming, Memory::Foreign(to_receive)));
+        self.protected.store(true, Relaxed);
         Ok(())
+    }
+
+    /// Returns whether something is computed over all data that is sent.
+    pub(super) fn computes(&self) -> bool {
+        self.protected.load(Relaxed)
     }
 
     /// Returns the milliseconds since the connection was made.

@@ -151,7 +151,8 @@ impl Storage {
     }
 
     /// Sends what there is to send, over the connection of this processor first, and over others as
-    /// far as that has no room. Process context.
+    /// far as that has no room. Where much has to be computed for that, the jobs of the connections
+    /// share it. Process context.
     pub(super) fn transmit(&self) {
         let first = CpuId::current().as_u32();
         let mut n = 0;
@@ -166,7 +167,11 @@ impl Storage {
                 return;
             };
 
-            link.transmit();
+            if link.computes() && self.queue.lock().is_next_bulk() {
+                link.job.schedule();
+            } else {
+                link.transmit();
+            }
             n += 1;
             if n >= live.into() || !self.queue.lock().has_work() {
                 return;

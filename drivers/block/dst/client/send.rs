@@ -3,7 +3,7 @@
 //! From the queue into the socket.
 //!
 //! Whoever has something to send sends it himself, together with all that others have, unless
-//! somebody is sending already.
+//! somebody is sending already, or it takes long to compute something over it: that is for threads.
 
 use super::{
     connection::Connection,

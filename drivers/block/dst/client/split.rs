@@ -147,6 +147,13 @@ pub(super) struct Split {
     rest: Rest,
 }
 
+impl Split {
+    /// Returns what is being split.
+    pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+}
+
 /// What of it is left.
 enum Rest {
     /// Runs of data.

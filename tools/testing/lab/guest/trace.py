@@ -41,6 +41,13 @@ def has(event: str, count: int) -> bool:
     return (mounted() / "trace").read_text().count(f": {event}: ") >= count
 
 
+def tasks(event: str) -> list[str]:
+    """The name of the task that recorded each event of this name, if it is still there."""
+    pids = re.findall(rf"-(\d+)\s.*: {event}: ", (mounted() / "trace").read_text())
+    names = (pathlib.Path("/proc", pid, "comm") for pid in pids)
+    return [path.read_text().strip() if path.exists() else "" for path in names]
+
+
 def stop(events: str) -> list[list[str]]:
     """Record them no more; time in seconds, name and text of each, in their order."""
     root = mounted()
