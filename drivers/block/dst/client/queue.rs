@@ -102,6 +102,8 @@ pub(super) struct Queue {
     pub(super) gate: Gate,
     pub(super) geometry: Geometry,
     pub(super) carriers: KVec<Carrier>,
+    /// How many of the carriers have ever taken work: the first ones.
+    used: usize,
     pub(super) durability: Durability,
     /// Bios for which there was no memory.
     starved: bio::List,
@@ -134,6 +136,7 @@ impl Queue {
             gate: Gate::Open,
             geometry: Geometry::default(),
             carriers: KVec::from_elem(Carrier::default(), MAX_CONNECTIONS.into(), GFP_KERNEL)?,
+            used: 0,
             durability: Durability::default(),
             starved: bio::List::new(),
             waiting: Fifo::new(),
@@ -190,7 +193,9 @@ impl Queue {
 
     /// Returns whether something waits that can go on when something else has ended.
     pub(super) fn wants_service(&self) -> bool {
-        self.has_starved() || self.has_work() || self.carriers.iter().any(Carrier::is_half_way)
+        let mut carriers = self.carriers.iter().take(self.used);
+
+        self.has_starved() || self.has_work() || carriers.any(Carrier::is_half_way)
     }
 
     /// Returns whether what is sent next is a write of much data.
@@ -299,6 +304,7 @@ impl Queue {
                 current: None,
                 waiting: None,
             };
+            self.used = self.used.max(usize::from(number) + 1);
         }
         for slot in 0..self.table.capacity() {
             let Some((handle, entry)) = self.table.at_mut(slot) else {
