@@ -8,7 +8,7 @@ from lab.dst import PORT
 from lab.machine import Machine
 from lab.space import Space
 
-# Connections that are made in a second.
+# Connections that are made in a second, by machines that are not emulated.
 RATE = 200
 PIECES = 5
 SOURCES = tuple(f"10.98.0.{number}" for number in range(2, 6))
@@ -67,16 +67,17 @@ def besiege(server: Machine, client: Machine, disk: str, count: int, *says: byte
         "ip -n mob link set outside up\n"
         + "".join(f"ip -n mob addr add {source}/24 dev outside\n" for source in SOURCES)
     )
+    rate = int(RATE / server.flavour.slowness)
     lines = len(server.console().splitlines())
     before, _ = fio(client, disk, 5)
     flood = mob.spawn(
-        *("python3", "-m", "lab.guest.flood", "10.98.0.1", str(PORT), str(count), str(RATE)),
+        *("python3", "-m", "lab.guest.flood", "10.98.0.1", str(PORT), str(count), str(rate)),
         *SOURCES,
         *(word for data in says for word in ("--say", data.hex())),
     )
     try:
-        server.wait("flood.made_at_least", 20, count=RATE)
-        pieces = [fio(client, disk, count // RATE // PIECES) for _ in range(PIECES)]
+        server.wait("flood.made_at_least", 20, count=rate)
+        pieces = [fio(client, disk, count // rate // PIECES) for _ in range(PIECES)]
         server.wait("flood.made_at_least", 60, count=count)
         shown = server.dst.json("server", "show")
         crowd = server.call("flood.state")
