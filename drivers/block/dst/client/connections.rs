@@ -316,6 +316,7 @@ impl Storage {
         });
         if gone {
             self.sweep();
+            self.transmit();
         }
     }
 
