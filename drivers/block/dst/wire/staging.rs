@@ -36,6 +36,10 @@ pub(super) const MAX_PROTECTED: usize = MAX_PAYLOAD as usize
         false => TAG_SIZE,
     };
 
+/// The longest block of a cipher. What begins at another place than a multiple of this goes through
+/// memory that the kernel allocates for each block that lies in two pages.
+const BLOCK: usize = 64;
+
 /// Some pages, allocated once, that are given away from the beginning to the end.
 ///
 /// They are many, and a client needs them to connect again, which it may have to do to get memory.
@@ -86,7 +90,8 @@ impl Staging {
         self.pages.len() * PAGE_SIZE - self.used
     }
 
-    /// Gives `len` bytes away; returns where they begin, or [`None`] if there are not so many.
+    /// Gives `len` bytes away, to be sealed or not; returns where they begin, or [`None`] if there are
+    /// not so many.
     pub(super) fn take(&mut self, len: usize) -> Option<usize> {
         if self.room() < len {
             return None;
@@ -94,7 +99,8 @@ impl Staging {
 
         let start = self.used;
 
-        self.used += len;
+        // There are whole pages, so this is not more than there is.
+        self.used = (start + len).next_multiple_of(BLOCK);
         Some(start)
     }
 

@@ -4,10 +4,13 @@
 //! KUnit.
 
 use crate::{
-    abstractions::iovec::{
-        Gather,
-        Pieces,
-        Scatter, //
+    abstractions::{
+        aead::TAG_SIZE,
+        iovec::{
+            Gather,
+            Pieces,
+            Scatter, //
+        }, //
     },
     proto::{
         frame::{
@@ -301,6 +304,26 @@ mod cases {
             // Twice in a row is once too often.
             assert!(matches!(opening.advance(), Ok(false)));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn each_frame_begins_with_a_whole_block() -> Result {
+        let mut staging = Staging::for_sending()?;
+        let len = PAGE_SIZE + TAG_SIZE;
+        let mut frames = 0;
+
+        while let Some(start) = staging.take(len) {
+            assert_eq!(start % 64, 0);
+            frames += 1;
+        }
+        assert!(frames > MAX_PAYLOAD as usize / PAGE_SIZE);
+        assert!(staging.room() < len);
+        // To the last byte.
+        staging.reset();
+        assert!(staging.take(staging.room() - 1).is_some());
+        assert_eq!(staging.room(), 0);
+        assert!(staging.take(1).is_none());
         Ok(())
     }
 
