@@ -88,7 +88,7 @@ impl Keeper<'_> {
         let addresses = &attempt.route.addresses;
         let index = self.next.0.checked_rem(addresses.len()).unwrap_or(0);
         let result = match addresses.get(index) {
-            Some(address) => without_trace::<HANDSHAKE_STACK, _>(|| self.greet(&attempt, address)),
+            Some(address) => self.greet(&attempt, address),
             None => Err(Failure::new(Cause::Unreachable, EINVAL)),
         };
 
@@ -138,7 +138,9 @@ impl Keeper<'_> {
         storage.trying(address, attempt.session, attempt.stamp);
 
         // Nothing goes out in plain that was meant to be sealed.
-        let (handshake, first) = match attempt.handshake(self.number, storage.export())? {
+        let (handshake, first) = match without_trace::<HANDSHAKE_STACK, _>(|| {
+            attempt.handshake(self.number, storage.export())
+        })? {
             Some((handshake, first)) => (Some(handshake), Some(first)),
             None => (None, None),
         };
@@ -175,7 +177,9 @@ impl Keeper<'_> {
         hello: &Hello<'_>,
     ) -> Result<u32, Failure> {
         let common = match (handshake, &attempt.route.keys) {
-            (Some(handshake), Some(keys)) => self.shake_hands(connection, handshake, keys)?,
+            (Some(handshake), Some(keys)) => without_trace::<HANDSHAKE_STACK, _>(|| {
+                self.shake_hands(connection, handshake, keys)
+            })?,
             _ => None,
         };
         let welcome = self.await_welcome(connection);
