@@ -16,7 +16,9 @@ from lab.network import Switchboard
 _BASE = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot"]
 # Where the processor is emulated and busy, the kernel waits for its timer in vain, and panics.
 _CONSOLE = "console=ttyS0 panic=-1 oops=panic no_timer_check"
-_EMULATION = ["-accel", "tcg,thread=multi", "-cpu", "max"]
+# With a thread for each processor, one may run code that another has just rewritten, as kernels do
+# for their static branches, and end at a breakpoint that is not there any more.
+_EMULATION = ["-accel", "tcg,thread=single", "-cpu", "max"]
 _HARDWARE = ["-accel", "kvm", "-cpu", "host"]
 
 
