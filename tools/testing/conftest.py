@@ -65,6 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "stock(thorough=False): also run on the distribution's kernel, in QEMU; what is thorough"
         " takes minutes there and is not run if --brief",
     )
+    config.addinivalue_line(
+        "markers", "built(reason): never run on the distribution's kernel, which lacks something"
+    )
     config.addinivalue_line("markers", "long: only run when asked for, by --long")
     config.addinivalue_line("markers", "slow(reason): not run on kernels that check themselves")
     config.addinivalue_line("markers", "attack(what, outcome): listed by make attacks")
@@ -86,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             stock = list(item.iter_markers("stock"))
             thorough = any(mark.kwargs.get("thorough") for mark in stock)
             wanted = bool(stock) and not (thorough and config.getoption("--brief"))
-            wanted |= config.getoption("--all")
+            wanted |= config.getoption("--all") and item.get_closest_marker("built") is None
         elif FLAVOURS[name].debug:
             wanted = item.get_closest_marker("slow") is None
         if item.get_closest_marker("long") is not None and not config.getoption("--long"):
