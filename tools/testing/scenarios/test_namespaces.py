@@ -264,6 +264,39 @@ def test_a_sick_disk_does_not_keep_a_namespace(
     server.run("dmsetup", "remove", "sick")
 
 
+def test_a_sick_file_system_does_not_keep_a_namespace(
+    server: Machine, spaces: tuple[Space, Space]
+) -> None:
+    """An export is to listen in a file system that waits: nobody waits for that but who says so."""
+    red, blue = spaces
+    a, b, c = disk(server, "a"), disk(server, "b"), disk(server, "c")
+    red.export("disk", a)
+    blue.export("disk", b)
+    server.mount_new(c, "/mnt/frozen")
+    server.run("fsfreeze", "--freeze", "/mnt/frozen")
+    devices = (disk(server, "d"), disk(server, "e"))
+    adding = []
+    for device in devices:
+        add = ("export", "add", device.rpartition("/")[2], device)
+        adding.append(server.spawn(TOOL, *add, "--listen", "unix:/mnt/frozen/socket"))
+        if len(adding) == 1:
+            server.wait("spaces.is_stuck", 20, "it waits to listen", pid=adding[0].pid)
+    blue.ctl("export", "del", "disk")
+    leave(red, Space(server, "third"))
+    wait_free(server, a, b)
+    assert [process.poll().rc for process in adding] == [None, None]
+
+    # They have asked for the same address, and share it.
+    server.run("fsfreeze", "--unfreeze", "/mnt/frozen")
+    for process in adding:
+        process.wait(30)
+    assert len(server.dst.json("export", "list")) == len(devices)
+    leave(blue)
+    for device in devices:
+        server.dst.ctl("export", "del", device.rpartition("/")[2])
+    server.run("umount", "/mnt/frozen")
+
+
 def test_unload_with_namespaces(server: Machine, spaces: tuple[Space, Space]) -> None:
     red, blue = spaces
     a, b = disk(server, "a"), disk(server, "b")

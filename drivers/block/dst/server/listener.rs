@@ -3,6 +3,7 @@
 //! The addresses where clients come in. Exports that listen on the same one share it.
 
 use kernel::{
+    new_condvar,
     new_mutex,
     prelude::*,
     sync::{
@@ -12,6 +13,7 @@ use kernel::{
             Relaxed, //
         },
         Arc,
+        CondVar,
         Mutex, //
     }, //
 };
@@ -209,10 +211,20 @@ impl Events for Bell {
     }
 }
 
-/// A listener and how many exports use it.
+/// A listener and how many exports use it, or an address where somebody is about to listen.
 struct Shared {
-    listener: Arc<Listener>,
+    net: Namespace,
+    address: Address,
+    /// [`None`] until it listens.
+    listener: Option<Arc<Listener>>,
     uses: usize,
+}
+
+impl Shared {
+    /// Returns whether it is the one at `address` in `net`.
+    fn is_at(&self, net: &Namespace, address: &Address) -> bool {
+        self.address == *address && self.net == *net
+    }
 }
 
 /// All listeners.
@@ -220,8 +232,13 @@ struct Shared {
 pub(super) struct Listeners {
     registry: Arc<Registry>,
     pool: Arc<Pool>,
+    /// Not held while somebody begins to listen: that may wait for a file system, and whoever
+    /// removes an export needs it.
     #[pin]
     shared: Mutex<KVec<Shared>>,
+    /// Notified when somebody has begun to listen, or could not.
+    #[pin]
+    begun: CondVar,
 }
 
 impl Listeners {
@@ -232,6 +249,7 @@ impl Listeners {
                 registry: registry.clone(),
                 pool: pool.clone(),
                 shared <- new_mutex!(KVec::new(), "Listeners::shared"),
+                begun <- new_condvar!("Listeners::begun"),
             }),
             GFP_KERNEL,
         )
@@ -270,47 +288,81 @@ impl Listeners {
 
     /// Listens on `address`.
     fn open(self: &Arc<Self>, net: &Namespace, address: &Address) -> Result<Use> {
-        let mut shared = self.shared.lock();
-        let same =
-            |known: &&mut Shared| known.listener.address == *address && known.listener.net == *net;
-        let listener = match shared.iter_mut().find(same) {
-            Some(known) => {
-                known.uses += 1;
-                known.listener.clone()
-            }
+        let listener = match self.join(net, address)? {
+            Some(listener) => listener,
             None => {
-                shared.reserve(1, GFP_KERNEL)?;
+                let listener = Listener::new(&self.registry, &self.pool, net, address);
 
-                let listener = Listener::new(&self.registry, &self.pool, net, address)?;
-
-                shared.push(
-                    Shared {
-                        listener: listener.clone(),
-                        uses: 1,
-                    },
-                    GFP_KERNEL,
-                )?;
-                listener
+                self.settle(net, address, &listener);
+                listener?
             }
         };
 
-        drop(shared);
         Ok(Use {
             listeners: self.clone(),
             listener,
         })
     }
 
+    /// Returns the listener at `address` with one use more, be it that somebody else has to begin to
+    /// listen first. If there is none, the address is taken for the caller, who has to begin, and to
+    /// [`Self::settle`] it.
+    fn join(&self, net: &Namespace, address: &Address) -> Result<Option<Arc<Listener>>> {
+        let mut shared = self.shared.lock();
+        let mut is_signalled = false;
+
+        loop {
+            let Some(known) = shared.iter_mut().find(|known| known.is_at(net, address)) else {
+                break;
+            };
+
+            if let Some(listener) = &known.listener {
+                known.uses += 1;
+                return Ok(Some(listener.clone()));
+            }
+            if is_signalled {
+                return Err(EBUSY);
+            }
+            is_signalled = self.begun.wait_interruptible(&mut shared);
+        }
+        shared.push(
+            Shared {
+                net: net.clone(),
+                address: address.clone(),
+                listener: None,
+                uses: 1,
+            },
+            GFP_KERNEL,
+        )?;
+        Ok(None)
+    }
+
+    /// Notes that who has taken `address` listens there now, or that it is free again.
+    fn settle(&self, net: &Namespace, address: &Address, listener: &Result<Arc<Listener>>) {
+        let mut shared = self.shared.lock();
+
+        match listener {
+            Ok(listener) => {
+                if let Some(known) = shared.iter_mut().find(|known| known.is_at(net, address)) {
+                    known.listener = Some(listener.clone());
+                }
+            }
+            Err(_) => shared.retain(|known| !known.is_at(net, address)),
+        }
+        drop(shared);
+        self.begun.notify_all();
+    }
+
     /// Does what has to be done every now and then. Process context.
     pub(super) fn tick(&self) {
-        // Whoever has the lock may wait for a file system. The next time will do.
+        // Whoever has the lock may wait for a job. The next time will do.
         let Some(shared) = self.shared.try_lock() else {
             return;
         };
 
-        for known in shared.iter() {
-            if known.listener.strained.xchg(false, Full) {
-                known.listener.job.schedule();
+        for listener in shared.iter().filter_map(|known| known.listener.as_ref()) {
+            if listener.strained.xchg(false, Full) {
+                listener.job.schedule();
             }
         }
     }
@@ -318,10 +370,13 @@ impl Listeners {
     /// Ends the use of `listener` by an export.
     fn release(&self, listener: &Arc<Listener>) {
         let mut shared = self.shared.lock();
-        let Some(index) = shared
-            .iter()
-            .position(|known| Arc::ptr_eq(&known.listener, listener))
-        else {
+        let ours = |known: &Shared| {
+            known
+                .listener
+                .as_ref()
+                .is_some_and(|known| Arc::ptr_eq(known, listener))
+        };
+        let Some(index) = shared.iter().position(ours) else {
             return;
         };
         let Some(known) = shared.get_mut(index) else {
@@ -331,7 +386,7 @@ impl Listeners {
         known.uses -= 1;
         if known.uses == 0 {
             // Under the lock, so that the address is free before anybody else tries to get it.
-            known.listener.close();
+            listener.close();
             drop(shared.remove(index));
         }
     }
@@ -364,6 +419,8 @@ fn reason(error: Error) -> &'static str {
         "not permitted"
     } else if error == ENOENT || error == ENOTDIR {
         "no such directory"
+    } else if error == EBUSY {
+        "somebody else is busy with it"
     } else {
         "it is not one of this machine"
     }

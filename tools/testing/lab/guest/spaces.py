@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import subprocess
+import time
 from typing import Any
 
 NETLINK_GENERIC = 16
@@ -23,6 +24,16 @@ def is_free(path: str) -> bool:
         if error.errno == errno.EBUSY:
             return False
         raise
+    return True
+
+
+def is_stuck(pid: int) -> bool:
+    """Whether a process is in an uninterruptible sleep, and not just for a moment."""
+    for _ in range(20):
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            if file.read().rpartition(")")[2].split()[0] != "D":
+                return False
+        time.sleep(0.01)
     return True
 
 
