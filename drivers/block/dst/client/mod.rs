@@ -129,7 +129,7 @@ impl Client {
         })
     }
 
-    /// Adds a storage, which begins to connect. Process context.
+    /// Adds a storage, which begins to connect. Process context; sleeps, and may load modules.
     ///
     /// # Errors
     ///
@@ -149,28 +149,20 @@ impl Client {
             ));
         }
         let table = TABLE.as_ref().ok_or(ENODEV)?;
+
+        check_name(&self.storages.lock(), text(&config.name), &config.net)?;
+
+        // Without the lock: ciphers are loaded by processes that may take their time, and who takes
+        // storages away needs it.
+        let connections = config.connections;
+        let storage = Storage::new(config, self.pool.clone(), self.observer.clone(), table)?;
         let mut storages = self.storages.lock();
 
-        if let Some(entry) = storages
-            .iter()
-            .find(|entry| entry.storage.name() == text(&config.name))
-        {
-            let name = text(&config.name);
-
-            // Who is elsewhere does not see it, but all see its device.
-            return Err(match *entry.storage.net() == config.net {
-                true => Refusal::new(
-                    EEXIST,
-                    fmt!("There is a storage called {name} already: choose another name"),
-                ),
-                false => Refusal::new(
-                    EEXIST,
-                    fmt!("/dev/dst-{name} is taken on this machine: choose another name"),
-                ),
-            });
-        }
+        // Somebody else may have taken it meanwhile.
+        check_name(&storages, storage.name(), storage.net())?;
         storages.reserve(1, GFP_KERNEL)?;
-        let storage = Storage::start(config, self.pool.clone(), self.observer.clone(), table)?;
+        storage.begin(connections)?;
+
         let entry = Entry {
             storage: storage.clone(),
             leaving: false,
@@ -328,6 +320,25 @@ impl Drop for Owner {
             }
         }
     }
+}
+
+/// Refuses a storage in `net` that would be called like one of `storages`.
+fn check_name(storages: &[Entry], name: &str, net: &Namespace) -> refusal::Result {
+    let Some(entry) = storages.iter().find(|entry| entry.storage.name() == name) else {
+        return Ok(());
+    };
+
+    // Who is elsewhere does not see it, but all see its device.
+    Err(match entry.storage.net() == net {
+        true => Refusal::new(
+            EEXIST,
+            fmt!("There is a storage called {name} already: choose another name"),
+        ),
+        false => Refusal::new(
+            EEXIST,
+            fmt!("/dev/dst-{name} is taken on this machine: choose another name"),
+        ),
+    })
 }
 
 /// Returns a name as text; names consist of ASCII characters.

@@ -166,12 +166,12 @@ fn usual_connections() -> u16 {
 }
 
 impl Storage {
-    /// Makes a storage that begins to connect. Process context.
+    /// Makes a storage, which does nothing yet. Process context; sleeps, and may load modules.
     ///
     /// # Errors
     ///
     /// A refusal if the keys are not all there, or there is not enough memory.
-    pub(super) fn start(
+    pub(super) fn new(
         config: StorageConfig,
         threads: Arc<Pool>,
         observer: Arc<dyn Observer>,
@@ -183,10 +183,6 @@ impl Storage {
         let old = KVec::with_capacity(MAX_CONNECTIONS.into(), GFP_KERNEL)?;
         let uuid = config.uuid;
         let policy = config.policy;
-        let connections = match config.connections {
-            0 => usual_connections(),
-            connections => connections.min(MAX_CONNECTIONS),
-        };
         // Nobody may wait for memory later while a keeper waits for the lock.
         let keepers = KVec::with_capacity(MAX_CONNECTIONS.into(), GFP_KERNEL)?;
         let route = Route {
@@ -194,7 +190,8 @@ impl Storage {
             keys: config.keys.apply(None, config.digest.as_ref())?,
         };
         let route = Arc::new(route, GFP_KERNEL)?;
-        let storage = Arc::pin_init(
+
+        Ok(Arc::pin_init(
             try_pin_init!(Self {
                 name: config.name,
                 export: config.export,
@@ -231,21 +228,33 @@ impl Storage {
                 device: Atomic::new(0),
             }),
             GFP_KERNEL,
-        )?;
+        )?)
+    }
 
+    /// Begins to connect, with as many `connections` or, if that is 0, as many as usual. Process
+    /// context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if there is not enough memory. The storage is of no use then.
+    pub(super) fn begin(self: &Arc<Self>, connections: u16) -> refusal::Result {
+        let connections = match connections {
+            0 => usual_connections(),
+            connections => connections.min(MAX_CONNECTIONS),
+        };
         // Its keepers refer to it, so it has to be stopped if they are not all there.
-        let begun = storage
+        let begun = self
             .batches
-            .begin(storage.clone())
-            .and_then(|()| storage.keep(connections));
+            .begin(self.clone())
+            .and_then(|()| self.keep(connections));
 
         if let Err(error) = begun {
             // Those that are there may have got as far as a disk, which reads.
-            storage.give_up();
-            storage.end();
+            self.give_up();
+            self.end();
             return Err(error.into());
         }
-        Ok(storage)
+        Ok(())
     }
 
     /// Waits until the disk was added, or the first attempts to connect have failed.
