@@ -29,9 +29,6 @@ use kernel::{
 /// Mode of an attribute that everybody may read.
 const MODE_READ: bindings::umode_t = 0o444;
 
-/// Mode of an attribute that only root may read.
-const MODE_PRIVATE: bindings::umode_t = 0o400;
-
 /// Mode of an attribute that root may write, too.
 const MODE_WRITE: bindings::umode_t = 0o644;
 
@@ -115,12 +112,6 @@ impl<H: Host> Attribute<H> {
             raw.__bindgen_anon_2.store_const = Some(store_callback::<H>);
         }
         Self { raw, show, store }
-    }
-
-    /// The same attribute, but only root may read it, and nobody may write it.
-    pub(crate) const fn private(mut self) -> Self {
-        self.raw.attr.mode = MODE_PRIVATE;
-        self
     }
 }
 
@@ -210,12 +201,12 @@ impl<H: Host> Groups<H> {
 /// Makes a static [`Groups`] of one group of attributes.
 ///
 /// Each attribute has a name, a function that shows it and, if it can be changed, one that stores
-/// it; see [`Show`] and [`Store`]. It may be `[private]`, see [`Attribute::private`].
+/// it; see [`Show`] and [`Store`].
 macro_rules! attribute_group {
     (
         $(#[$meta:meta])*
         $visibility:vis static $groups:ident: $host:ty = $name:expr;
-        $($attribute:ident: $show:path $(, $store:path)? $([$private:ident])?;)*
+        $($attribute:ident: $show:path $(, $store:path)?;)*
     ) => {
         $(#[$meta])*
         $visibility static $groups: $crate::abstractions::attributes::Groups<$host> = {
@@ -231,7 +222,7 @@ macro_rules! attribute_group {
                     ::kernel::c_str!(::core::stringify!($attribute)),
                     $show,
                     $crate::abstractions::attributes::optional!($($store)?),
-                )$(.$private())?,
+                ),
             )*];
             static LIST: List<$host, { ATTRIBUTES.len() + 1 }> = List::new(ATTRIBUTES);
             static GROUP: Group<$host> = Group::new($name, &LIST);

@@ -100,6 +100,9 @@ impl Deferred {
     /// Replies with what `fill` puts into the message. It may be called more than once. This
     /// sleeps.
     ///
+    /// It must be nothing that is not for everybody in the namespace: when who has asked is gone,
+    /// anybody there may have bound its port.
+    ///
     /// # Errors
     ///
     /// - Whatever `fill` returns; `EMSGSIZE` if that does not fit in the largest message.

@@ -78,7 +78,7 @@ pub(super) fn add(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
         }
         added
             .info()
-            .and_then(|info| request.reply(|message| put(message, &added, &info, true)))
+            .and_then(|info| request.reply(|message| put(message, &added, &info, false)))
             // Who does not hear of it does not know that it is there to be removed.
             .inspect_err(|_| discard(control, &added))?;
         Ok(())
@@ -156,7 +156,7 @@ pub(super) fn migrate(control: ArcBorrow<'_, Control>, request: &Request) -> Ver
 
         let info = storage.info()?;
 
-        Ok(request.reply(|message| put(message, &storage, &info, true))?)
+        Ok(request.reply(|message| put(message, &storage, &info, false))?)
     })
 }
 

@@ -29,7 +29,6 @@ attribute_group! {
     export: export;
     access: may;
     uuid: uuid;
-    session: session [private];
     epoch: epoch;
     generation: generation;
     protocol: protocol;
@@ -72,7 +71,6 @@ lines! {
     state_ms => info.state_ms;
     peer => Maybe(info.peer);
     uuid => Identity(&info.uuid.0);
-    session => Identity(&info.session.0);
     epoch => info.stamp.epoch.0;
     generation => info.stamp.generation.0;
     protocol => info.protocol;
