@@ -55,6 +55,7 @@ use crate::{
         namespace::Namespace, //
     },
     control::{
+        changes::Changes,
         refusal,
         Refusal, //
     },
@@ -81,6 +82,13 @@ static TABLE: SetOnce<Table<Storage>> = SetOnce::new();
 
 /// Who wants to know what happens to storages.
 pub(crate) trait Observer: Send + Sync + 'static {
+    /// Returns where it is noted that storages of `namespace` come and go. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENONET` if the namespace comes to its end, `ENOMEM` if there is not enough memory.
+    fn changes(&self, namespace: &Namespace) -> Result<Arc<Changes>>;
+
     /// `event` happened to `storage`. Process context.
     fn storage(&self, storage: &Storage, event: StorageEvent);
 }
@@ -97,6 +105,7 @@ pub(crate) struct Client {
 /// A storage, or a name that is taken because one is being added.
 struct Entry {
     storage: Arc<Storage>,
+    changes: Arc<Changes>,
     /// Somebody is about to take it away.
     leaving: bool,
 }
@@ -155,6 +164,7 @@ impl Client {
         // Without the lock: ciphers are loaded by processes that may take their time, and who takes
         // storages away needs it.
         let connections = config.connections;
+        let changes = self.observer.changes(&config.net)?;
         let storage = Storage::new(config, self.pool.clone(), self.observer.clone(), table)?;
         let mut storages = self.storages.lock();
 
@@ -165,8 +175,11 @@ impl Client {
 
         let entry = Entry {
             storage: storage.clone(),
+            changes,
             leaving: false,
         };
+
+        entry.changes.note();
         let pushed = storages.push_within_capacity(entry).is_ok();
 
         drop(storages);
@@ -261,7 +274,12 @@ impl Client {
             let index = storages
                 .iter()
                 .position(|entry| Arc::ptr_eq(&entry.storage, storage));
-            index.and_then(|index| storages.remove(index).ok())
+            let taken = index.and_then(|index| storages.remove(index).ok());
+
+            if let Some(entry) = &taken {
+                entry.changes.note();
+            }
+            taken
         };
         drop(taken);
     }
@@ -273,6 +291,23 @@ impl Client {
             .iter()
             .find(|entry| entry.storage.net() == net && entry.storage.name() == name)
             .map(|entry| entry.storage.clone())
+    }
+
+    /// Returns all storages of `net`, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not enough memory.
+    pub(crate) fn storages_of(&self, net: &Namespace) -> Result<KVec<Arc<Storage>>> {
+        let storages = self.storages.lock();
+        let mut ours = KVec::new();
+
+        for entry in storages.iter() {
+            if entry.storage.net() == net {
+                ours.push(entry.storage.clone(), GFP_KERNEL)?;
+            }
+        }
+        Ok(ours)
     }
 
     /// Returns the `n`th storage of all namespaces; numbers change when storages go away.

@@ -3,6 +3,7 @@
 //! Tells those who listen what happens to the objects.
 
 use super::{
+    changes::Changes,
     netlink,
     uapi, //
 };
@@ -34,13 +35,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        Arc, //
-    }, //
+    sync::Arc, //
 };
 
 /// The number of the multicast group `events` among those of the family.
@@ -78,11 +73,6 @@ impl Event {
             Self::Resized => uapi::DST_EVENT_RESIZED,
         }
     }
-
-    /// Returns whether there is one object more or less.
-    fn is_change_of_number(self) -> bool {
-        matches!(self, Self::Added | Self::Removed)
-    }
 }
 
 impl From<StorageEvent> for Event {
@@ -117,7 +107,7 @@ pub(super) struct Events {
     notifier: Arc<Notifier>,
     /// How many objects have come and gone.
     #[pin]
-    changes: PerNamespace<Atomic<u32>>,
+    changes: PerNamespace<Changes>,
 }
 
 impl Events {
@@ -136,22 +126,12 @@ impl Events {
     pub(super) fn changes(&self, namespace: &Namespace) -> u32 {
         self.changes
             .get(namespace)
-            .map_or(0, |changes| changes.load(Relaxed))
+            .map_or(0, |changes| changes.number())
     }
 
     /// Forgets what there is for `namespace`, which has come to its end.
     pub(super) fn forget(&self, namespace: &Namespace) {
         self.changes.remove(namespace);
-    }
-
-    /// Notes that an object comes or goes in `namespace`.
-    fn note_change(&self, namespace: &Namespace) {
-        let new = || Ok(Arc::new(Atomic::new(0), GFP_KERNEL)?);
-
-        // Without memory, who lists objects just now may miss it.
-        if let Ok(changes) = self.changes.get_or(namespace, new) {
-            changes.fetch_add(1, Relaxed);
-        }
     }
 
     /// Tells what happened to `storage`.
@@ -193,9 +173,6 @@ impl Events {
         command: u32,
         fill: impl Fn(&mut Message<'_>, u32) -> Result,
     ) {
-        if event.is_change_of_number() {
-            self.note_change(namespace);
-        }
         // All commands of generic netlink have eight bits.
         self.notifier
             .notify(namespace, GROUP, command as u8, |message| {
@@ -205,19 +182,25 @@ impl Events {
 }
 
 impl client::Observer for Events {
+    fn changes(&self, namespace: &Namespace) -> Result<Arc<Changes>> {
+        self.changes.get_or(namespace, Changes::new)
+    }
+
     fn storage(&self, storage: &Storage, event: StorageEvent) {
         self.storage(event.into(), storage);
     }
 }
 
 impl registry::Watcher for Events {
+    fn changes(&self, namespace: &Namespace) -> Result<Arc<Changes>> {
+        self.changes.get_or(namespace, Changes::new)
+    }
+
     fn resized(&self, export: &Export) {
         self.export(Event::Resized, export);
     }
 
     fn session(&self, event: SessionEvent, info: &SessionInfo) {
-        // Sessions come and go with their connections.
-        self.note_change(&info.net);
         self.send(
             &info.net,
             event.into(),

@@ -10,6 +10,7 @@ mod events;
 mod netlink;
 mod uapi;
 
+pub(crate) mod changes;
 pub(crate) mod refusal;
 pub(crate) mod sysfs;
 

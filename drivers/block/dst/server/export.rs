@@ -27,9 +27,12 @@ use crate::{
         memory::NoIoScope,
         namespace::Namespace, //
     },
-    control::refusal::{
-        Refusal,
-        Result as Verdict, //
+    control::{
+        changes::Changes,
+        refusal::{
+            Refusal,
+            Result as Verdict, //
+        }, //
     },
     histogram::Timings,
     log::Clock,
@@ -96,6 +99,8 @@ pub(crate) struct Export {
     /// From when a request is handed to the device until that is done with it.
     pub(super) timings: Timings,
     clock: Clock,
+    /// Where it is noted that it or a session comes or goes.
+    pub(super) changes: Arc<Changes>,
     /// Digests that clients may ask for.
     pub(super) digests: Methods,
     #[pin]
@@ -176,6 +181,7 @@ impl Export {
     pub(super) fn new(
         config: ExportConfig,
         incarnation: u64,
+        changes: Arc<Changes>,
         listeners: &Arc<Listeners>,
     ) -> Verdict<Arc<Self>> {
         name::export(config.name.to_bytes())
@@ -212,6 +218,7 @@ impl Export {
                 counters: Counters::default(),
                 timings: Timings::new()?,
                 clock: Clock::new(),
+                changes,
                 digests,
                 inner <- new_mutex!(
                     Inner {
@@ -306,7 +313,13 @@ impl Export {
     /// Ends the membership of `link`, see [`Sessions::leave`]; returns what there was to say about
     /// the session if it ended with it, at the time `now`.
     pub(super) fn leave(&self, link: &Arc<Link>, now: u64) -> Option<SessionInfo> {
-        let session = self.inner.lock().sessions.leave(link)?;
+        let session = {
+            let mut inner = self.inner.lock();
+            let session = inner.sessions.leave(link)?;
+
+            self.changes.note();
+            session
+        };
 
         self.left.notify_all();
         session.info(self, now).ok()

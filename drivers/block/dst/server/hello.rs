@@ -247,7 +247,10 @@ impl Admission {
         let session = inner.sessions.join(hello, link, proof, || {
             let share = visit.take(Stock::Sessions, 1)?;
 
-            Ok(Session::new(hello, client, durable, total, share, now)?)
+            let session = Session::new(hello, client, durable, total, share, now)?;
+
+            export.changes.note();
+            Ok(session)
         })?;
 
         Ok(Self {

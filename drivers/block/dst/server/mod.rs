@@ -159,7 +159,9 @@ impl Server {
             });
         }
 
-        let export = Export::new(config, self.registry.incarnation(), &self.listeners)?;
+        let changes = self.registry.changes(&config.net)?;
+        let incarnation = self.registry.incarnation();
+        let export = Export::new(config, incarnation, changes, &self.listeners)?;
 
         match self.registry.add(export.clone()) {
             Ok(()) => Ok(export),

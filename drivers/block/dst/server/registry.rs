@@ -31,6 +31,7 @@ use crate::{
         random::random_bytes,
         socket::Socket, //
     },
+    control::changes::Changes,
     crypto::keys::KeyPair,
     log::{
         Clock,
@@ -93,6 +94,13 @@ pub(super) struct Identity {
 ///
 /// All methods are called in process context, and without locks.
 pub(crate) trait Watcher: Send + Sync + 'static {
+    /// Returns where it is noted that exports and sessions of `namespace` come and go. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENONET` if the namespace comes to its end, `ENOMEM` if there is not enough memory.
+    fn changes(&self, namespace: &Namespace) -> Result<Arc<Changes>>;
+
     /// Something happened to a session.
     fn session(&self, event: SessionEvent, info: &SessionInfo);
 
@@ -267,6 +275,19 @@ impl Registry {
         }
     }
 
+    /// Returns where it is noted that exports and sessions of `net` come and go. Process context;
+    /// sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENONET` if the namespace comes to its end, `ENOMEM` if there is not enough memory.
+    pub(super) fn changes(&self, net: &Namespace) -> Result<Arc<Changes>> {
+        match &self.watcher {
+            Some(watcher) => watcher.changes(net),
+            None => Changes::new(),
+        }
+    }
+
     /// Adds an export.
     ///
     /// # Errors
@@ -280,6 +301,8 @@ impl Registry {
         if exports.iter().any(same) {
             return Err(EEXIST);
         }
+        exports.reserve(1, GFP_KERNEL)?;
+        export.changes.note();
         exports.push(export, GFP_KERNEL)?;
         Ok(())
     }
@@ -314,6 +337,7 @@ impl Registry {
         let index = exports.iter().position(|known| Arc::ptr_eq(known, export));
         let removed = index.and_then(|index| exports.remove(index).ok());
 
+        export.changes.note();
         drop(exports);
         drop(removed);
     }

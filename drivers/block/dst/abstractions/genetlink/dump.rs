@@ -77,8 +77,8 @@ impl Dump {
         &self.request
     }
 
-    /// Says in which state of all objects this part is. Whoever gets parts of different states is
-    /// told that some objects may be missing.
+    /// Says in which state of all objects this part is, as it was before one looked at them. Whoever
+    /// gets parts of different states is told that some objects may be missing.
     pub(crate) fn set_state(&mut self, state: u32) {
         // Zero stands for unknown.
         //

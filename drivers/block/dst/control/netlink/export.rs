@@ -176,9 +176,11 @@ pub(super) fn dump_each(
     fill: impl Fn(&mut Message<'_>, &Export) -> Result,
 ) -> Verdict {
     let net = dump.request().namespace()?;
-    let exports = control.server.exports_of(&net)?;
 
     dump.set_state(control.events.changes(&net));
+
+    let exports = control.server.exports_of(&net)?;
+
     Ok(dump.each(exports, |message, export| fill(message, export))?)
 }
 

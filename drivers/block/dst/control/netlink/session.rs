@@ -27,6 +27,9 @@ use kernel::prelude::*;
 /// Shows the sessions of all exports, or those of the one that is named.
 pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
     let net = dump.request().namespace()?;
+
+    dump.set_state(control.events.changes(&net));
+
     let exports = match dump.request().attributes().get(uapi::DST_A_SESSION_EXPORT) {
         Some(name) => {
             let mut exports = KVec::new();
@@ -46,7 +49,6 @@ pub(super) fn dump(control: &Control, dump: &mut Dump) -> Verdict {
             sessions.push(session, GFP_KERNEL)?;
         }
     }
-    dump.set_state(control.events.changes(&net));
 
     let is_privileged = dump.request().is_privileged();
 

@@ -183,11 +183,11 @@ pub(super) fn dump_each(
     fill: impl Fn(&mut Message<'_>, &Storage) -> Result,
 ) -> Verdict {
     let net = dump.request().namespace()?;
-    let storages = (0..)
-        .map_while(|n| control.client.nth(n))
-        .filter(|storage| *storage.net() == net);
 
     dump.set_state(control.events.changes(&net));
+
+    let storages = control.client.storages_of(&net)?;
+
     Ok(dump.each(storages, |message, storage| fill(message, storage))?)
 }
 
