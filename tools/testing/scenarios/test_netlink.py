@@ -104,6 +104,8 @@ print(json.dumps(answers))
 """
 ABSENT = "nothing"
 LONG = "x" * 65
+# Names end where they end.
+NO_TEXT = "a\0b"
 RULE = {"family": socket.AF_INET, "address": "10.0.0.0", "prefix-len": 8, "access": "read-only"}
 # What is wrong with messages of each operation that takes arguments.
 REFUSED: dict[str, list[dict[str, Any]]] = {
@@ -115,10 +117,11 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
         {"name": "x", "address": ["ffff"]},
         {"name": "x", "address": [address("127.0.0.1", 9)]},
         {"name": "x", "address": [address("127.0.0.1")], "digest": "rot13"},
+        {"name": "x", "address": [address("127.0.0.1")], "digest": NO_TEXT},
     ],
-    "storage-del": [{}, {"name": ABSENT}, {"name": LONG}],
+    "storage-del": [{}, {"name": ABSENT}, {"name": LONG}, {"name": NO_TEXT}],
     "storage-set": [{}, {"name": ABSENT, "connections": 1}, {"name": ABSENT, "connections": 0}],
-    "storage-get": [{}, {"name": ABSENT}],
+    "storage-get": [{}, {"name": ABSENT}, {"name": NO_TEXT}],
     "storage-suspend": [{}, {"name": ABSENT}],
     "storage-resume": [{}, {"name": ABSENT}],
     "storage-migrate": [{}, {"name": ABSENT}, {"name": ABSENT, "address": [address("127.0.0.1")]}],
@@ -187,10 +190,36 @@ def test_refusals_carry_a_sentence(server: Machine) -> None:
         assert error, (name, wrong)
         # The kernel's own checks of the policy begin with a small letter, others with a path.
         assert re.fullmatch(r"[\w/].{9,}", text), (name, wrong, error, text)
+        # That is what the module says if nobody has thought of it.
+        assert "Failed with error" not in text, (name, wrong, error, text)
         # What there is not is named.
         if wrong.get("name", wrong.get("export")) == ABSENT and len(wrong) == 1:
             assert ABSENT in text, (name, wrong, error, text)
     assert configured(server) == before
+
+
+def test_an_address_that_cannot_be_listened_on(server: Machine) -> None:
+    """It is said why, whatever it is."""
+    server.run("mount", "-t", "tmpfs", "-o", "ro", "none", "/mnt")
+    said = {}
+    for where in "192.0.2.1", "/mnt/socket", "/mnt/none/socket":
+        local = struct.pack("=H", socket.AF_UNIX) + where.encode() + b"\0"
+        result = ynl(
+            server,
+            "--do",
+            "export-add",
+            check=False,
+            name="disk",
+            device=server.disk(0),
+            listen=[local.hex() if where[0] == "/" else address(where)],
+            uuid=uuid.uuid4().hex,
+        )
+        assert result.rc != 0, where
+        said[where] = result.out + result.err
+    server.run("umount", "/mnt")
+    assert "192.0.2.1:7770: it is not one of this machine" in said["192.0.2.1"], said
+    assert "/mnt/socket: the file system is read-only" in said["/mnt/socket"], said
+    assert "/mnt/none/socket: no such directory" in said["/mnt/none/socket"], said
 
 
 def test_what_was_done_and_how_long_it_took(disk: str, server: Machine, client: Machine) -> None:

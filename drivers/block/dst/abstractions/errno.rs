@@ -31,6 +31,7 @@ macro_rules! declare {
 
 declare! {
     EADDRINUSE: "Address already in use.";
+    EADDRNOTAVAIL: "The machine does not have the address.";
     EAFNOSUPPORT: "Address family not supported.";
     ECANCELED: "Operation canceled.";
     ECONNABORTED: "Connection was aborted.";

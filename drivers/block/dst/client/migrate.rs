@@ -171,10 +171,7 @@ impl Storage {
         let busy = || {
             Refusal::new(
                 ETIMEDOUT,
-                fmt!(
-                    "The present server has not completed its requests: it must not be left. If it \
-                     is dead for good, make sure that it is off, and set the new address"
-                ),
+                fmt!("The present server is not done. If it is off for good, set the new address"),
             )
         };
 

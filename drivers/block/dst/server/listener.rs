@@ -21,7 +21,12 @@ use kernel::{
 use crate::{
     abstractions::{
         address::Address,
-        errno::EADDRINUSE,
+        errno::{
+            EADDRINUSE,
+            EADDRNOTAVAIL,
+            EAFNOSUPPORT,
+            ENONET, //
+        },
         namespace::Namespace,
         socket::{
             Events,
@@ -275,10 +280,14 @@ impl Listeners {
         }
         for address in addresses {
             let place = self.open(net, address).map_err(|error| {
-                Refusal::new(
-                    error,
-                    fmt!("Cannot listen on {}: {}", address, reason(error)),
-                )
+                let number = -error.to_errno();
+
+                match reason(error) {
+                    Some(reason) => {
+                        Refusal::new(error, fmt!("Cannot listen on {address}: {reason}"))
+                    }
+                    None => Refusal::new(error, fmt!("Cannot listen on {address}: error {number}")),
+                }
             })?;
 
             uses.push(place, GFP_KERNEL)?;
@@ -411,17 +420,27 @@ impl Drop for Use {
     }
 }
 
-/// Returns why an address cannot be listened on, as part of a sentence.
-fn reason(error: Error) -> &'static str {
+/// Returns why an address cannot be listened on, as part of a sentence, if it has a name.
+fn reason(error: Error) -> Option<&'static str> {
     if error == EADDRINUSE.into() {
-        "it is in use"
+        Some("it is in use")
+    } else if error == EADDRNOTAVAIL.into() {
+        Some("it is not one of this machine")
+    } else if error == EAFNOSUPPORT.into() {
+        Some("this machine does not have the protocol")
     } else if error == EACCES || error == EPERM {
-        "not permitted"
+        Some("not permitted")
     } else if error == ENOENT || error == ENOTDIR {
-        "no such directory"
+        Some("no such directory")
     } else if error == EBUSY {
-        "somebody else is busy with it"
+        Some("somebody else is busy with it")
+    } else if error == EROFS {
+        Some("the file system is read-only")
+    } else if error == ENONET.into() {
+        Some("the network is going away")
+    } else if error == ENOMEM {
+        Some("not enough memory")
     } else {
-        "it is not one of this machine"
+        None
     }
 }

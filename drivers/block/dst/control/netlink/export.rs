@@ -75,8 +75,7 @@ pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
     let late = Refusal::new(
         errno::EINPROGRESS.into(),
         fmt!(
-            "Export {}: nobody is let in any more, and it goes when its device has done what it was \
-             asked for",
+            "It lets nobody in, and goes when its device is done: export {}",
             export.name()
         ),
     );

@@ -244,7 +244,7 @@ fn digest(request: &Request) -> Verdict<Option<Method>> {
     let Some(attribute) = request.attributes().get(uapi::DST_A_STORAGE_DIGEST) else {
         return Ok(None);
     };
-    let name = attribute.str()?;
+    let name = values::text(&attribute)?;
     let refuse = |error, text: &str| {
         let there = Methods::load().map_or(Digests::NONE, |methods| methods.digests());
 
@@ -359,7 +359,7 @@ fn find(control: &Control, request: &Request) -> Verdict<Arc<Storage>> {
 /// Returns the storage that attribute `kind` of the request names.
 pub(super) fn find_by(control: &Control, request: &Request, kind: u32) -> Verdict<Arc<Storage>> {
     let name = values::require(request, kind, "The name of the storage")?;
-    let name = name.str()?;
+    let name = values::text(&name)?;
 
     control
         .client

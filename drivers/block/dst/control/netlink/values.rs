@@ -107,13 +107,16 @@ pub(super) fn require_power(request: &Request, what: &str) -> Verdict {
     }
 }
 
-/// Returns a string.
-pub(super) fn string(attribute: &Attribute<'_>) -> Verdict<CString> {
-    let text = attribute
+/// Returns a name or a path.
+pub(super) fn text<'a>(attribute: &Attribute<'a>) -> Verdict<&'a str> {
+    attribute
         .str()
-        .map_err(|error| Refusal::new(error, fmt!("A name or a path is not text")))?;
+        .map_err(|error| Refusal::new(error, fmt!("A name or a path is not text")))
+}
 
-    Ok(CString::try_from_fmt(fmt!("{}", text))?)
+/// Returns a name or a path that can be kept.
+pub(super) fn string(attribute: &Attribute<'_>) -> Verdict<CString> {
+    Ok(CString::try_from_fmt(fmt!("{}", text(attribute)?))?)
 }
 
 /// Returns an identity.
