@@ -222,6 +222,18 @@ def test_an_address_that_cannot_be_listened_on(server: Machine) -> None:
     assert "/mnt/none/socket: no such directory" in said["/mnt/none/socket"], said
 
 
+def test_a_list_that_is_too_long_for_sysfs_says_so(server: Machine) -> None:
+    rules = [f"10.1.{i}.0/24" for i in range(256)]
+    path = "/sys/class/dst/export-disk/allow"
+    server.dst.export("disk", server.disk(0), allow=tuple(f"{rule}:rw" for rule in rules))
+    *lines, last = server.read(path).splitlines()
+    assert last == "..." and 60 <= len(lines) < 256, (lines, last)
+    assert lines == [f"{rule} read-write" for rule in rules[: len(lines)]]
+    server.dst.ctl("export", "del", "disk")
+    server.dst.export("disk", server.disk(0), allow=(f"{rules[0]}:ro",))
+    assert server.read(path) == f"{rules[0]} read-only"
+
+
 def test_what_was_done_and_how_long_it_took(disk: str, server: Machine, client: Machine) -> None:
     """All of it by the kernel's own client: no number needs to be known."""
     client.call("blockio.write", path=disk, sector=0, count=4096, seed=1)

@@ -32,6 +32,12 @@ const MODE_READ: bindings::umode_t = 0o444;
 /// Mode of an attribute that root may write, too.
 const MODE_WRITE: bindings::umode_t = 0o644;
 
+/// Bytes of text that an attribute may have.
+const ROOM: usize = kernel::page::PAGE_SIZE - 1;
+
+/// The last line of a list that is not complete.
+const MORE: &str = "...";
+
 /// What a device is of.
 ///
 /// # Safety
@@ -72,6 +78,33 @@ impl Text<'_> {
         // What does not fit is meant to be lost.
         let _ = self.0.write_fmt(line);
         let _ = self.0.write_char('\n');
+    }
+
+    /// Adds a line that others may follow, unless there would be no room to say that there are
+    /// more: then that is the last line. Returns whether it was added.
+    pub(crate) fn item(&mut self, line: fmt::Arguments<'_>) -> bool {
+        let mut length = Length(0);
+
+        // Counting does not fail.
+        let _ = length.write_fmt(line);
+
+        let fits = self.0.bytes_written() + length.0 + 1 + MORE.len() < ROOM;
+
+        match fits {
+            true => self.line(line),
+            false => self.line(fmt!("{MORE}")),
+        }
+        fits
+    }
+}
+
+/// Counts the bytes of a text.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
     }
 }
 
@@ -259,13 +292,11 @@ unsafe extern "C" fn show_callback<H: Host>(
     let object = unsafe { H::object(device) };
     // SAFETY: By the requirements of this function, nobody else uses the page, which was zeroed.
     // The last byte stays zero.
-    let page =
-        unsafe { core::slice::from_raw_parts_mut(page.cast::<u8>(), kernel::page::PAGE_SIZE - 1) };
-    let room = page.len();
+    let page = unsafe { core::slice::from_raw_parts_mut(page.cast::<u8>(), ROOM) };
     let mut text = Text(Formatter::new(page));
 
     match (attribute.show)(object, &mut text) {
-        Ok(()) => text.0.bytes_written().min(room) as isize,
+        Ok(()) => text.0.bytes_written().min(ROOM) as isize,
         Err(error) => error.to_errno() as isize,
     }
 }

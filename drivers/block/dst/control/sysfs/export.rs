@@ -107,7 +107,9 @@ fn listen(export: &Export, text: &mut Text<'_>) -> Result {
     let info = export.info()?;
 
     for address in info.listen {
-        text.line(fmt!("{}", address));
+        if !text.item(fmt!("{}", address)) {
+            break;
+        }
     }
     Ok(())
 }
@@ -118,7 +120,9 @@ fn allow(export: &Export, text: &mut Text<'_>) -> Result {
 
     for rule in info.rules {
         // `fmt!` does not take types of code that knows nothing of the kernel.
-        text.line(format_args!("{} {}", rule.prefix, access(rule.rights)));
+        if !text.item(format_args!("{} {}", rule.prefix, access(rule.rights))) {
+            break;
+        }
     }
     Ok(())
 }
