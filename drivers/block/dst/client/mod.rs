@@ -183,7 +183,6 @@ impl Client {
         let pushed = storages.push_within_capacity(entry).is_ok();
 
         drop(storages);
-        self.observer.storage(&storage, StorageEvent::Added);
         if !pushed {
             storage.stop(true);
             return Err(ENOMEM.into());

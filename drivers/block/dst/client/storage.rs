@@ -231,8 +231,8 @@ impl Storage {
         )?)
     }
 
-    /// Begins to connect, with as many `connections` or, if that is 0, as many as usual. Process
-    /// context; sleeps.
+    /// Tells of the storage and begins to connect, with as many `connections` or, if that is 0, as
+    /// many as usual. Process context; sleeps.
     ///
     /// # Errors
     ///
@@ -242,6 +242,10 @@ impl Storage {
             0 => usual_connections(),
             connections => connections.min(MAX_CONNECTIONS),
         };
+
+        // Nobody can have it do anything yet that there is to tell.
+        self.observer.storage(self, StorageEvent::Added);
+
         // Its keepers refer to it, so it has to be stopped if they are not all there.
         let begun = self
             .batches
@@ -252,6 +256,7 @@ impl Storage {
             // Those that are there may have got as far as a disk, which reads.
             self.give_up();
             self.end();
+            self.observer.storage(self, StorageEvent::Removed);
             return Err(error.into());
         }
         Ok(())

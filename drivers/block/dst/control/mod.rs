@@ -82,14 +82,11 @@ impl Control {
     ///
     /// Those of [`Server::add_export`]; nothing is left behind then.
     fn add_export(&self, config: ExportConfig) -> refusal::Result {
-        let export = self.server.add_export(config)?;
-
-        if let Err(error) = self.exports.show(&self.server, &export) {
-            self.server.remove_export(&export, true)?;
-            return Err(error.into());
-        }
-        self.events.export(Event::Added, &export);
-        Ok(())
+        self.server.add_export(config, |export| {
+            self.exports.show(&self.server, export)?;
+            self.events.export(Event::Added, export);
+            Ok(())
+        })
     }
 
     /// Removes `export`. This sleeps until its device has done what it was asked for.
@@ -104,6 +101,7 @@ impl Control {
         if !self.server.remove_export(export, force)? {
             return Ok(());
         }
+        export.await_announcement();
         self.exports.hide(export);
         self.events.export_info(
             Event::Removed,

@@ -301,20 +301,17 @@ impl State {
         channel.send()?;
         link.set_keepalive(keepalive);
         link.hear(registry.clock.now());
-        link.set_stage(Stage::Serving);
 
-        if let Some(info) = export.session(session, registry.clock.now()) {
-            if info.connections == 1 {
-                if registry.may_log() {
-                    pr_info!(
-                        "export {}: client {} attached from {}\n",
-                        export.name(),
-                        &*info.client,
-                        link.peer()
-                    );
-                }
-                registry.tell(SessionEvent::Connected, &info);
+        if let Some(info) = export.begin_serving(link, session, registry.clock.now()) {
+            if registry.may_log() {
+                pr_info!(
+                    "export {}: client {} attached from {}\n",
+                    export.name(),
+                    &*info.client,
+                    link.peer()
+                );
             }
+            registry.tell(SessionEvent::Connected, &info);
         }
         Ok(())
     }

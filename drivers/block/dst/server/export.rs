@@ -68,7 +68,10 @@ use super::{
         Credentials,
         Door, //
     },
-    link::Link,
+    link::{
+        Link,
+        Stage, //
+    },
     listener::{
         Listener,
         Listeners,
@@ -105,6 +108,9 @@ pub(crate) struct Export {
     pub(super) digests: Methods,
     #[pin]
     pub(super) inner: Mutex<Inner>,
+    /// Taken by who adds it, before all other locks, until all who listen were told.
+    #[pin]
+    pub(super) announcing: Mutex<()>,
     /// Notified when a session is forgotten.
     #[pin]
     pub(super) left: CondVar,
@@ -236,6 +242,7 @@ impl Export {
                     },
                     "Export::inner"
                 ),
+                announcing <- new_mutex!((), "Export::announcing"),
                 left <- new_condvar!("Export::left"),
             }),
             GFP_KERNEL,
@@ -267,6 +274,12 @@ impl Export {
     /// Returns whether it is being removed.
     pub(crate) fn is_leaving(&self) -> bool {
         self.inner.lock().removing
+    }
+
+    /// Waits until it is announced, so that whatever is told after that comes later. Process context;
+    /// sleeps, but not for long.
+    pub(crate) fn await_announcement(&self) {
+        drop(self.announcing.lock());
     }
 
     /// Returns the size of the device in sectors, as of the last look at it.
@@ -395,8 +408,21 @@ impl Export {
         self.inner.lock().sessions.info(self, now)
     }
 
-    /// Tells about the session `id`, given the time `now`, if it exists.
-    pub(super) fn session(&self, id: SessionId, now: u64) -> Option<SessionInfo> {
-        self.inner.lock().sessions.info_of(id, self, now)
+    /// Has `link` serve the session `id` from now on; returns what there is to say about that, given
+    /// the time `now`, if no other connection does.
+    pub(super) fn begin_serving(
+        &self,
+        link: &Link,
+        id: SessionId,
+        now: u64,
+    ) -> Option<SessionInfo> {
+        let inner = self.inner.lock();
+
+        // Of several that begin at the same time, one is the first.
+        link.set_stage(Stage::Serving);
+        inner
+            .sessions
+            .info_of(id, self, now)
+            .filter(|info| info.connections == 1)
     }
 }

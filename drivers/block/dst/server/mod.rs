@@ -144,12 +144,17 @@ impl Server {
         })
     }
 
-    /// Adds an export. Process context; sleeps.
+    /// Adds an export, and has `announce` tell of it before anybody tells that it is gone. If that
+    /// fails, it goes. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// A refusal that says what is wrong; nothing is left behind then.
-    pub(crate) fn add_export(&self, config: ExportConfig) -> Verdict<Arc<Export>> {
+    pub(crate) fn add_export(
+        &self,
+        config: ExportConfig,
+        announce: impl FnOnce(&Arc<Export>) -> Result,
+    ) -> Verdict {
         let taken = |name: &CStr| Refusal::new(EEXIST, fmt!("There is an export {} already", name));
 
         if let Some(export) = self.registry.find(&config.net, config.name.to_bytes()) {
@@ -162,9 +167,19 @@ impl Server {
         let changes = self.registry.changes(&config.net)?;
         let incarnation = self.registry.incarnation();
         let export = Export::new(config, incarnation, changes, &self.listeners)?;
+        let announcing = export.announcing.lock();
 
         match self.registry.add(export.clone()) {
-            Ok(()) => Ok(export),
+            Ok(()) => {
+                let announced = announce(&export);
+
+                drop(announcing);
+                if let Err(error) = announced {
+                    self.remove_export(&export, true)?;
+                    return Err(error.into());
+                }
+                Ok(())
+            }
             Err(error) => {
                 let refusal = match error == EEXIST {
                     true => taken(export.name()),
