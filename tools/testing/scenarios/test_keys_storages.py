@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Keys of storages: set, shown and changed; without the right ones there is no connection."""
 
+import time
 from typing import Any
 
 import pytest
 
-from lab.dst import PORT
+from lab.dst import PORT, TOOL
 from lab.machine import Machine
+from lab.wild import WildDisk
 from scenarios.test_keys import Key, raw, request
 from scenarios.test_netlink import address, ynl
 
@@ -150,3 +152,40 @@ def test_keys_that_do_not_work_leave_a_storage_as_it_was(
     assert after["counters"]["errors"] == 0
     server.wait("control.export_shows", name="disk", field="sessions", value=1)
     assert server.dst.json("sessions")[0]["id"] == after["session"]
+
+
+def test_a_change_that_takes_long_leaves_alone_what_it_does_not_mention(
+    server: Machine, client: Machine
+) -> None:
+    """It waits for a write, and meanwhile somebody else sets for how long requests may wait."""
+    own, other, theirs = Key(client), Key(client), Key(server)
+    slow = WildDisk(server)
+    server.dst.ctl("server", "set", "--key", theirs.path)
+    allowed = [word for key in (own, other) for word in ("--allow-key", f"{key.public}:rw")]
+    server.dst.export("disk", slow.path, *allowed, allow=())
+    words = "--key", own.path, "--server-key", theirs.public, "--connections", "1"
+    disk = client.dst.attach("disk", server, *words)
+    slow.hold(1)
+    write = {"path": disk, "sector": 0, "count": 8, "seed": 1}
+    writing = client.start_call("blockio.write", **write)
+    slow.wait_held()
+    words = "--key", other.path, "--connections", "2", "--fail-after", "1m"
+    change = client.spawn(TOOL, "set", "disk", *words)
+    # As long as it has not begun, there is nothing to refuse.
+    deadline = time.monotonic() + 20 * client.flavour.slowness
+    while (result := client.dst.ctl("resume", "disk", check=False)).rc == 0:
+        assert time.monotonic() < deadline
+    assert "being changed already" in result.err, result
+    client.dst.ctl("set", "disk", "--io-timeout", "5m")
+    assert change.poll().rc is None and not writing.done()
+    slow.release()
+    assert change.wait(60).rc == 0
+    writing.result(30)
+    client.wait("objects.storage_has", 20, name="disk", connected=2)
+    shown = client.dst.show("disk")
+    assert shown["public_key"] == other.public and shown["connections"] == 2, shown
+    assert shown["fail_after_ms"] == 60_000 and shown["io_timeout_ms"] == 300_000, shown
+    assert client.call("blockio.wrong", **write) == []
+    client.dst.ctl("del", "disk")
+    server.dst.ctl("export", "del", "disk", "--force")
+    slow.remove()

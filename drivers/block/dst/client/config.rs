@@ -113,6 +113,44 @@ pub(crate) struct Policy {
     pub(crate) io_timeout: u32,
 }
 
+/// What to change of a [`Policy`]. [`None`] stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PolicyChange {
+    /// See [`Policy::fail_after`].
+    pub(crate) fail_after: Option<u32>,
+    /// See [`Policy::io_timeout`].
+    pub(crate) io_timeout: Option<u32>,
+}
+
+impl PolicyChange {
+    /// Returns what becomes of the policy `now`.
+    pub(crate) fn apply(self, now: Policy) -> Policy {
+        Policy {
+            fail_after: self.fail_after.unwrap_or(now.fail_after),
+            io_timeout: self.io_timeout.unwrap_or(now.io_timeout),
+        }
+    }
+}
+
+/// What to change of a storage.
+pub(crate) struct StorageChange {
+    /// Where the server listens; none leaves those that there are.
+    pub(crate) addresses: KVec<Address>,
+    /// What to change of the keys.
+    pub(crate) keys: KeysChange,
+    /// Connections to have; [`None`] leaves the number as it is.
+    pub(crate) connections: Option<u16>,
+    /// What to change of the policy.
+    pub(crate) policy: PolicyChange,
+}
+
+impl StorageChange {
+    /// Returns whether nothing but the policy is to be changed.
+    pub(crate) fn is_of_policy_only(&self) -> bool {
+        self.addresses.is_empty() && self.keys.is_empty() && self.connections.is_none()
+    }
+}
+
 /// What a storage is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StorageState {

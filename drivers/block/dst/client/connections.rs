@@ -19,7 +19,10 @@ use super::{
 use crate::{
     abstractions::{
         address::Address,
-        kthread::Thread, //
+        kthread::{
+            Prepared,
+            Thread, //
+        }, //
     },
     control::{
         refusal,
@@ -68,14 +71,28 @@ impl Storage {
         self.links.lock().live()
     }
 
-    /// Sets how many connections it would like to have. Process context; sleeps until those that
-    /// are too many have completed what they have, or for about two seconds.
+    /// Starts keepers until there are `connections`. None is started if the storage is taken away:
+    /// nobody would stop it. Process context; sleeps.
     ///
     /// # Errors
     ///
-    /// A refusal if that is an impossible number, there is no memory, or somebody else changes the
-    /// storage.
-    pub(crate) fn set_connections(self: &Arc<Self>, connections: u16) -> refusal::Result {
+    /// Those of [`Self::recruit`]; nothing was changed then.
+    pub(super) fn keep(self: &Arc<Self>, connections: u16) -> refusal::Result {
+        let recruits = self.recruit(connections)?;
+
+        self.employ(connections, recruits);
+        Ok(())
+    }
+
+    /// Returns the keepers that are missing until there are `connections`; they do not run yet. As
+    /// long as they are not [employed](Self::employ), nobody else may change how many there are,
+    /// but for taking the storage away. Process context; sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ERANGE` if that is an impossible number, `ENOMEM` if there is no memory, `EINTR` if the task
+    /// is being killed.
+    pub(super) fn recruit(self: &Arc<Self>, connections: u16) -> refusal::Result<KVec<Prepared>> {
         if connections == 0 || connections > MAX_CONNECTIONS {
             return Err(Refusal::new(
                 ERANGE,
@@ -83,26 +100,11 @@ impl Storage {
             ));
         }
 
-        let _alone = self.begin_change()?;
-        if self.queue.lock().is_dead() {
-            return Err(self.leaving());
-        }
-        self.dismiss(connections);
-        self.keep(connections)?;
-        if self.queue.lock().is_dead() {
-            return Err(self.leaving());
-        }
-        Ok(())
-    }
-
-    /// Starts keepers until there are `connections`. None is started if the storage is taken away:
-    /// nobody would stop it.
-    pub(super) fn keep(self: &Arc<Self>, connections: u16) -> Result {
         // No more than `MAX_CONNECTIONS`.
         let there = self.keepers.lock().len() as u16;
+        let missing = connections.saturating_sub(there);
+        let mut recruits = KVec::with_capacity(missing.into(), GFP_KERNEL)?;
 
-        // Each tells the server how many there will be.
-        self.wanted.store(connections.into(), Relaxed);
         for number in there..connections {
             let storage = self.clone();
             let keeper = Thread::prepare(
@@ -110,6 +112,18 @@ impl Storage {
                 None,
                 move |current| keeper::run(&storage, number, current),
             )?;
+
+            recruits.push(keeper, GFP_KERNEL)?;
+        }
+        Ok(recruits)
+    }
+
+    /// Has there be `connections` from now on, and the `recruits` start that were missing for that.
+    /// None is started if the storage is taken away: nobody would stop it. Process context.
+    pub(super) fn employ(&self, connections: u16, recruits: KVec<Prepared>) {
+        // Each tells the server how many there will be.
+        self.wanted.store(connections.into(), Relaxed);
+        for recruit in recruits {
             let mut keepers = self.keepers.lock();
 
             // Whoever takes the storage away stops the keepers that are there after this.
@@ -117,9 +131,8 @@ impl Storage {
                 break;
             }
             // There is room for it.
-            let _ = keepers.push_within_capacity(keeper.start());
+            let _ = keepers.push_within_capacity(recruit.start());
         }
-        Ok(())
     }
 
     /// Stops keepers until there are no more than `connections`, and waits for them.

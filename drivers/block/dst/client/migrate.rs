@@ -95,19 +95,18 @@ impl Storage {
 
     /// Has the connections from now on lead to one of `addresses`, unless there is none, with the
     /// keys changed as `keys` says. If the storage becomes known to the server by another key by
-    /// that, they are made anew, which may take up to `timeout_ms` milliseconds. Process context;
-    /// sleeps, interruptible.
+    /// that, they are made anew, which may take up to `timeout_ms` milliseconds. The caller keeps
+    /// others from changing the storage. Process context; sleeps, interruptible.
     ///
     /// # Errors
     ///
     /// A refusal that says what went wrong; nothing was changed then.
-    pub(crate) fn set_route(
+    pub(super) fn set_route(
         &self,
         addresses: KVec<Address>,
         keys: KeysChange,
         timeout_ms: u32,
     ) -> refusal::Result {
-        let _alone = self.begin_change()?;
         let deadline = Deadline::new(timeout_ms);
         let new = self.changed_route(addresses, keys)?;
 

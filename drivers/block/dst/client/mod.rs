@@ -16,6 +16,7 @@
 
 mod answer;
 mod batch;
+mod change;
 pub(crate) mod config;
 mod connection;
 mod connections;

@@ -5,6 +5,7 @@
 use super::{
     config::{
         Policy,
+        PolicyChange,
         StorageEvent,
         StorageState, //
     },
@@ -33,9 +34,13 @@ impl Storage {
         *self.policy.lock()
     }
 
-    /// Sets for how long requests may wait, also for those that wait already. Process context.
-    pub(crate) fn set_policy(&self, policy: Policy) {
-        *self.policy.lock() = policy;
+    /// Changes for how long requests may wait, also for those that wait already. Process context.
+    pub(super) fn change_policy(&self, change: PolicyChange) {
+        {
+            let mut policy = self.policy.lock();
+
+            *policy = change.apply(*policy);
+        }
         self.wake_keepers();
     }
 

@@ -250,6 +250,7 @@ impl Storage {
         let begun = self
             .batches
             .begin(self.clone())
+            .map_err(Refusal::from)
             .and_then(|()| self.keep(connections));
 
         if let Err(error) = begun {
@@ -257,7 +258,7 @@ impl Storage {
             self.give_up();
             self.end();
             self.observer.storage(self, StorageEvent::Removed);
-            return Err(error.into());
+            return Err(error);
         }
         Ok(())
     }

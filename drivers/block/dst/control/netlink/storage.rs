@@ -31,6 +31,8 @@ use crate::{
     client::{
         config::{
             Policy,
+            PolicyChange,
+            StorageChange,
             StorageConfig,
             StorageInfo,
             StorageState, //
@@ -105,20 +107,15 @@ pub(super) fn del(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict
 /// Changes a storage.
 pub(super) fn set(control: ArcBorrow<'_, Control>, request: &Request) -> Verdict<Answer> {
     let storage = find(&control, request)?;
-    let addresses = addresses(request)?;
-    let keys = keys::changed(request)?;
-    let connections = connections(request)?;
-    let policy = policy(request, storage.policy())?;
+    let change = StorageChange {
+        addresses: addresses(request)?,
+        keys: keys::changed(request)?,
+        connections: connections(request)?,
+        policy: policy(request)?,
+    };
 
     later(control, request, move |control, _| {
-        // What may be refused for more reasons comes first.
-        if !addresses.is_empty() || !keys.is_empty() {
-            storage.set_route(addresses, keys, uapi::DST_TIMEOUT_DEFAULT)?;
-        }
-        if let Some(connections) = connections {
-            storage.set_connections(connections)?;
-        }
-        storage.set_policy(policy);
+        storage.change(change, uapi::DST_TIMEOUT_DEFAULT)?;
         control.events.storage(Event::Changed, &storage);
         Ok(())
     })
@@ -233,7 +230,7 @@ fn config(request: &Request) -> Verdict<StorageConfig> {
         read_only: access != Rights::ReadWrite,
         timeout: timeout(request)?,
         connections: connections(request)?.unwrap_or(0),
-        policy: policy(request, Policy::default())?,
+        policy: policy(request)?.apply(Policy::default()),
         digest: digest(request)?,
         keys: keys::of_storage(request)?,
     })
@@ -317,17 +314,15 @@ fn connections(request: &Request) -> Verdict<Option<u16>> {
     }
 }
 
-/// Returns the policy that is asked for; what is not mentioned is as in `now`.
-fn policy(request: &Request, now: Policy) -> Verdict<Policy> {
-    Ok(Policy {
+/// Returns what is asked for of the policy.
+fn policy(request: &Request) -> Verdict<PolicyChange> {
+    Ok(PolicyChange {
         fail_after: policy_time(
             request,
             uapi::DST_A_STORAGE_FAIL_AFTER,
             "without a connection",
-        )?
-        .unwrap_or(now.fail_after),
-        io_timeout: policy_time(request, uapi::DST_A_STORAGE_IO_TIMEOUT, "of a request")?
-            .unwrap_or(now.io_timeout),
+        )?,
+        io_timeout: policy_time(request, uapi::DST_A_STORAGE_IO_TIMEOUT, "of a request")?,
     })
 }
 
