@@ -47,16 +47,20 @@ impl Storage {
     pub(super) fn add_disk(self: &Arc<Self>, geometry: Geometry) {
         let storage = self.clone();
         let adder = Thread::new(fmt!("dst-add-{}", self.name()), None, move |_| {
-            let first = match storage.try_add_disk(&geometry) {
-                Ok(()) => First::Up,
-                Err(error) => First::Failed(Refusal::new(
-                    error,
-                    fmt!("The disk could not be added (error {})", -error.to_errno()),
-                )),
+            // Who hears that it is connected may use the disk.
+            let (first, event) = match storage.try_add_disk(&geometry) {
+                Ok(()) => (First::Up, StorageEvent::Connected),
+                Err(error) => (
+                    First::Failed(Refusal::new(
+                        error,
+                        fmt!("The disk could not be added (error {})", -error.to_errno()),
+                    )),
+                    StorageEvent::State,
+                ),
             };
             storage.status.lock().first = first;
             storage.settled.notify_all();
-            storage.observer.storage(&storage, StorageEvent::Connected);
+            storage.observer.storage(&storage, event);
         });
 
         match adder {
@@ -64,6 +68,7 @@ impl Storage {
             Err(error) => {
                 self.status.lock().first = First::Failed(error.into());
                 self.settled.notify_all();
+                self.observer.storage(self, StorageEvent::State);
             }
         }
     }
