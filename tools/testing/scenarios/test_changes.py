@@ -2,6 +2,7 @@
 """What an export becomes while clients use it: they hear of it at once."""
 
 import json
+import time
 
 import pytest
 
@@ -240,3 +241,23 @@ def test_a_write_that_is_not_complete(server: Machine, how: str) -> None:
         assert late.read(80, 16) == b"w" * 8192
         late.close()
     peer.close()
+
+
+def test_growth_that_a_change_comes_upon_is_told(server: Machine) -> None:
+    """Somebody looks at the device every second; whoever changes the export may be there first."""
+    rounds = 5
+    stretch(server, SECTORS)
+    server.dst.export("disk", DEVICE)
+    watcher = server.spawn(TOOL, "--json", "events")
+    server.wait("netlink.subscribed", what="dstctl listens")
+    for n in range(1, rounds + 1):
+        stretch(server, SECTORS + 2048 * n)
+        server.dst.ctl("export", "set", "disk", "--window", "256")
+    told: list[str] = []
+    deadline = time.monotonic() + 20 * server.flavour.slowness
+    while told.count("changed") < rounds or told.count("resized") < rounds:
+        assert time.monotonic() < deadline, told
+        lines = [json.loads(line) for line in watcher.poll().out.splitlines()]
+        told = [line["event"] for line in lines if "export" in line]
+    watcher.kill()
+    assert told.count("resized") == rounds, told

@@ -40,12 +40,13 @@ use super::{
 };
 
 impl Export {
-    /// Changes what `change` says. Process context; sleeps.
+    /// Changes what `change` says. Returns whether the device was found to have another size by the
+    /// way, which nobody else is going to find any more. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// A refusal that says what is wrong; nothing was changed then.
-    pub(super) fn change(&self, change: ExportChange, listeners: &Arc<Listeners>) -> Verdict {
+    pub(super) fn change(&self, change: ExportChange, listeners: &Arc<Listeners>) -> Verdict<bool> {
         change.window.map_or(Ok(()), check_window)?;
         change.keepalive.map_or(Ok(()), check_keepalive)?;
 
@@ -88,7 +89,8 @@ impl Export {
         inner.window = change.window.unwrap_or(inner.window);
         inner.keepalive = change.keepalive.unwrap_or(inner.keepalive);
         self.revoke(&inner);
-        self.look(&inner);
+
+        let seen = self.look(&inner);
 
         // What is not used any more is closed without the lock: that waits for a job.
         let unused = uses.map(|uses| core::mem::replace(&mut inner.uses, uses));
@@ -96,7 +98,7 @@ impl Export {
         drop(inner);
         drop(unused);
         drop(old);
-        Ok(())
+        Ok(seen.is_resized)
     }
 
     /// Lets more clients in, or those that are let in do something else. Process context; sleeps.

@@ -116,6 +116,15 @@ pub(crate) struct Export {
     pub(super) left: CondVar,
 }
 
+/// What a look at the device of an export has found to be other than at the last one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// It has another size.
+    pub(super) is_resized: bool,
+    /// It can be written where it could not, or the reverse.
+    pub(super) is_other: bool,
+}
+
 /// What can change about an export.
 pub(super) struct Inner {
     pub(super) door: Door,
@@ -295,13 +304,15 @@ impl Export {
     /// Returns whether the device has another size than at the last look, or can be written where
     /// it could not, or the reverse. The connections are woken then.
     pub(super) fn has_changed(&self) -> bool {
-        self.look(&self.inner.lock())
+        let seen = self.look(&self.inner.lock());
+
+        seen.is_resized || seen.is_other
     }
 
-    /// See [`Self::has_changed`].
-    pub(super) fn look(&self, inner: &Inner) -> bool {
+    /// See [`Self::has_changed`]; returns what of it is the case.
+    pub(super) fn look(&self, inner: &Inner) -> Seen {
         let Some(backend) = &inner.backend else {
-            return false;
+            return Seen::default();
         };
         let size = backend.device().sectors();
         let read_only = inner.is_read_only();
@@ -312,7 +323,10 @@ impl Export {
         if is_resized || is_other {
             inner.sessions.wake();
         }
-        is_resized || is_other
+        Seen {
+            is_resized,
+            is_other,
+        }
     }
 
     /// Notes the last thing that went wrong.

@@ -199,7 +199,10 @@ impl Server {
     ///
     /// A refusal that says what is wrong; nothing was changed then.
     pub(crate) fn change_export(&self, export: &Export, change: ExportChange) -> Verdict {
-        export.change(change, &self.listeners)
+        if export.change(change, &self.listeners)? {
+            self.registry.resized(export);
+        }
+        Ok(())
     }
 
     /// Lets more clients into `export`, or those that are let in do something else. Process context;
