@@ -412,30 +412,6 @@ impl<T> PerNamespace<T> {
         Ok(value)
     }
 
-    /// Has `value` be what there is for `namespace` from now on. Process context; sleeps.
-    ///
-    /// # Errors
-    ///
-    /// `ENONET` if the namespace comes to its end, `ENOMEM` if there is not enough memory.
-    pub(crate) fn set(&self, namespace: &Namespace, value: Arc<T>) -> Result {
-        let mut entries = self.entries.lock();
-        let known = entries.iter_mut().find(|(known, _)| known == namespace);
-
-        if let Some((_, known)) = known {
-            let old = core::mem::replace(known, value);
-
-            drop(entries);
-            drop(old);
-            return Ok(());
-        }
-
-        // See [`Self::get_or`].
-        let _stay = namespace.stay().ok_or(ENONET)?;
-
-        entries.push((namespace.clone(), value), GFP_KERNEL)?;
-        Ok(())
-    }
-
     /// Forgets what there is for `namespace`. Process context.
     pub(crate) fn remove(&self, namespace: &Namespace) {
         let mut entries = self.entries.lock();

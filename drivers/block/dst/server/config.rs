@@ -7,7 +7,8 @@
 
 use kernel::{
     prelude::*,
-    str::CString, //
+    str::CString,
+    sync::Arc, //
 };
 
 use crate::{
@@ -15,13 +16,17 @@ use crate::{
         address::Address,
         namespace::Namespace, //
     },
-    crypto::keys::PskChange,
+    crypto::keys::{
+        KeyPair,
+        PskChange, //
+    },
     proto::{
         access::{
             Rights,
             Rule, //
         },
         secret::PublicKey,
+        suite::Suite,
         units::{
             Epoch,
             SessionId,
@@ -262,4 +267,14 @@ pub(crate) struct SessionInfo {
     pub(crate) age_ms: u64,
     /// What was done for it.
     pub(crate) counts: Counts,
+}
+
+/// What to change of what all exports of a network namespace have in common. [`None`] stays as it is.
+pub(crate) struct ServerChange<F> {
+    /// With which the server shows who it is.
+    pub(crate) keys: Option<Arc<KeyPair>>,
+    /// The only suite to seal connections with, or any.
+    pub(crate) suite: Option<Option<Suite>>,
+    /// What changes the limits.
+    pub(crate) limits: Option<F>,
 }

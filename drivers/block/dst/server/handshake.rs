@@ -77,7 +77,7 @@ use super::{
         Denial,
         OTHER_KEY, //
     },
-    registry::Identity, //
+    settings::Identity, //
 };
 
 /// What a client has shown in a handshake. Whether it was not merely somebody who has recorded one

@@ -37,6 +37,7 @@ mod removal;
 mod reply;
 mod serve;
 mod sessions;
+mod settings;
 mod trace;
 pub(crate) mod walls;
 
@@ -57,7 +58,6 @@ use crate::{
         Refusal,
         Result as Verdict, //
     },
-    crypto::keys::KeyPair,
     pool::Pool,
     proto::{
         access::{
@@ -78,16 +78,17 @@ use config::{
     ExportChange,
     ExportConfig,
     KeyChange,
+    ServerChange,
     SessionInfo, //
 };
 use export::Export;
 use listener::Listeners;
 use registry::{
-    Identity,
     Registry,
     Watcher, //
 };
 pub(crate) use removal::Finished;
+use settings::Identity;
 use walls::WallsInfo;
 
 /// Milliseconds between two looks at all connections.
@@ -231,38 +232,20 @@ impl Server {
         export.disallow(prefixes, keys, may_widen)
     }
 
-    /// Sets the keys with which the server in `net` shows who it is, for all handshakes from now on.
-    /// Process context; sleeps, and may load modules.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if there is no memory, `ENONET` if the namespace comes to its end.
-    pub(crate) fn set_keys(&self, net: &Namespace, keys: Arc<KeyPair>) -> Result {
-        let identity = Identity {
-            keys,
-            ciphers: Ciphers::load(Suites::ALL)?,
-        };
-
-        self.registry
-            .set_identity(net, Arc::new(identity, GFP_KERNEL)?)
-    }
-
-    /// Returns the key that clients of the server in `net` have to be told, if there is one.
-    pub(crate) fn public_key(&self, net: &Namespace) -> Option<PublicKey> {
-        self.registry
-            .identity(net)
-            .map(|identity| *identity.keys.public())
-    }
-
-    /// Has connections of the server in `net` that begin from now on be sealed only with `suite`, or
-    /// with any if there is none. Process context; sleeps, and may load modules.
+    /// Changes what `change` says of the server in `net`: all of it, or nothing. Keys and suite are
+    /// used for all handshakes from now on; who has more than the limits keeps it. Process context;
+    /// sleeps, and may load modules.
     ///
     /// # Errors
     ///
     /// `EOPNOTSUPP` if this kernel does not have the suite, `ENOMEM` if there is no memory, `ENONET` if
     /// the namespace comes to its end; nothing was changed then.
-    pub(crate) fn set_suite(&self, net: &Namespace, suite: Option<Suite>) -> Verdict {
-        if let Some(suite) = suite {
+    pub(crate) fn change(
+        &self,
+        net: &Namespace,
+        change: ServerChange<impl FnOnce(&mut Limits)>,
+    ) -> Verdict {
+        if let Some(Some(suite)) = change.suite {
             // With what nobody can use it would let nobody in.
             if Ciphers::load(Suites::only(suite))?.suites().is_empty() {
                 return Err(Refusal::new(
@@ -274,7 +257,34 @@ impl Server {
                 ));
             }
         }
-        Ok(self.registry.set_suite(net, suite)?)
+
+        let identity = match change.keys {
+            Some(keys) => {
+                let ciphers = Ciphers::load(Suites::ALL)?;
+
+                Some(Arc::new(Identity { keys, ciphers }, GFP_KERNEL)?)
+            }
+            None => None,
+        };
+        let settings = self.registry.settings(net)?;
+        let limits = match change.limits {
+            Some(limits) => Some((self.registry.walls(net)?, limits)),
+            None => None,
+        };
+
+        // From here on nothing is refused.
+        settings.set(identity, change.suite);
+        if let Some((walls, limits)) = limits {
+            walls.change(limits);
+        }
+        Ok(())
+    }
+
+    /// Returns the key that clients of the server in `net` have to be told, if there is one.
+    pub(crate) fn public_key(&self, net: &Namespace) -> Option<PublicKey> {
+        self.registry
+            .identity(net)
+            .map(|identity| *identity.keys.public())
     }
 
     /// Returns the only suite that connections of the server in `net` are sealed with, if not any will
@@ -369,21 +379,6 @@ impl Server {
             Some(walls) => walls.info(),
             None => WallsInfo::default(),
         }
-    }
-
-    /// Has `change` change the limits of the server in `net`. Who has more than that keeps it. Process
-    /// context; sleeps.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if there is not enough memory.
-    pub(crate) fn change_limits(
-        &self,
-        net: &Namespace,
-        change: impl FnOnce(&mut Limits),
-    ) -> Result {
-        self.registry.walls(net)?.change(change);
-        Ok(())
     }
 
     /// Returns the sessions of `export`.

@@ -32,7 +32,6 @@ use crate::{
         socket::Socket, //
     },
     control::changes::Changes,
-    crypto::keys::KeyPair,
     log::{
         Clock,
         Limiter, //
@@ -48,8 +47,7 @@ use crate::{
             BootId,
             SessionId, //
         }, //
-    },
-    wire::cipher::Ciphers, //
+    }, //
 };
 
 use super::{
@@ -64,6 +62,10 @@ use super::{
     },
     listener::Listener,
     parting::Parting,
+    settings::{
+        Identity,
+        Settings, //
+    },
     walls::Walls, //
 };
 
@@ -80,14 +82,6 @@ pub(crate) enum SessionEvent {
     Connected,
     /// The last connection is gone.
     Disconnected,
-}
-
-/// What a server needs to seal connections.
-pub(super) struct Identity {
-    /// What shows who it is.
-    pub(super) keys: Arc<KeyPair>,
-    /// The ciphers that it can use.
-    pub(super) ciphers: Ciphers,
 }
 
 /// Who wants to know what happens without anybody having asked for it.
@@ -121,12 +115,9 @@ pub(super) struct Registry {
     pub(super) clock: Clock,
     #[pin]
     limiter: Limiter,
-    /// What shows clients with keys that this is the right server.
+    /// What connections are sealed with.
     #[pin]
-    identities: PerNamespace<Identity>,
-    /// The only suites that connections are sealed with, where not any will do.
-    #[pin]
-    suites: PerNamespace<Suite>,
+    settings: PerNamespace<Settings>,
     #[pin]
     exports: Mutex<KVec<Arc<Export>>>,
     /// All connections, the oldest first.
@@ -163,8 +154,7 @@ impl Registry {
                 losses: Atomic::new(0),
                 clock: Clock::new(),
                 limiter <- Limiter::new(),
-                identities <- PerNamespace::new(),
-                suites <- PerNamespace::new(),
+                settings <- PerNamespace::new(),
                 exports <- new_mutex!(KVec::new(), "Registry::exports"),
                 links <- new_mutex!(KVec::new(), "Registry::links"),
                 gone <- new_condvar!("Registry::gone"),
@@ -193,37 +183,21 @@ impl Registry {
 
     /// Returns what connections in `net` are sealed with, if there is something.
     pub(super) fn identity(&self, net: &Namespace) -> Option<Arc<Identity>> {
-        self.identities.get(net)
-    }
-
-    /// Sets what connections in `net` are sealed with from now on. Process context; sleeps.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if there is not enough memory, `ENONET` if the namespace comes to its end.
-    pub(super) fn set_identity(&self, net: &Namespace, identity: Arc<Identity>) -> Result {
-        self.identities.set(net, identity)
+        self.settings.get(net)?.identity()
     }
 
     /// Returns the only suite that connections in `net` are sealed with, if not any will do.
     pub(super) fn suite(&self, net: &Namespace) -> Option<Suite> {
-        self.suites.get(net).map(|suite| *suite)
+        self.settings.get(net)?.suite()
     }
 
-    /// Has connections in `net` be sealed only with `suite` from now on, or with any. Process context;
-    /// sleeps.
+    /// Returns what can be set about how connections in `net` are sealed. Process context; sleeps.
     ///
     /// # Errors
     ///
     /// `ENOMEM` if there is not enough memory, `ENONET` if the namespace comes to its end.
-    pub(super) fn set_suite(&self, net: &Namespace, suite: Option<Suite>) -> Result {
-        match suite {
-            Some(suite) => self.suites.set(net, Arc::new(suite, GFP_KERNEL)?),
-            None => {
-                self.suites.remove(net);
-                Ok(())
-            }
-        }
+    pub(super) fn settings(&self, net: &Namespace) -> Result<Arc<Settings>> {
+        self.settings.get_or(net, Settings::new)
     }
 
     /// Returns what to seal a connection in `net` with, where the server has `identity` and the client
@@ -404,8 +378,7 @@ impl Registry {
         }
         self.parting.clear(net);
         self.walls.remove(net);
-        self.identities.remove(net);
-        self.suites.remove(net);
+        self.settings.remove(net);
     }
 
     /// Forgets a connection.
@@ -434,12 +407,17 @@ impl Registry {
     pub(super) fn look_at_devices(&self) {
         // If there is no memory for the list, there may be the next time.
         for export in self.exports().unwrap_or_default() {
-            if !export.has_changed() {
-                continue;
+            if export.has_changed() {
+                self.resized(&export);
             }
-            if let Some(watcher) = &self.watcher {
-                watcher.resized(&export);
-            }
+        }
+    }
+
+    /// Tells who wants to know that the device of `export` has become another one, see
+    /// [`Watcher::resized`].
+    pub(super) fn resized(&self, export: &Export) {
+        if let Some(watcher) = &self.watcher {
+            watcher.resized(export);
         }
     }
 

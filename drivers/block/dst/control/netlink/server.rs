@@ -30,7 +30,10 @@ use crate::{
             Wall, //
         }, //
     },
-    server::walls::handshakes, //
+    server::{
+        config::ServerChange,
+        walls::handshakes, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -111,21 +114,23 @@ pub(super) fn set(control: &Control, request: &Request) -> Verdict {
             fmt!("What there is to change is missing"),
         ));
     }
-    // Before the key, which nobody is to use with another suite.
-    if let Some(suite) = suite {
-        control.server.set_suite(&net, suite)?;
-    }
-    if let Some(keys) = keys {
-        control.server.set_keys(&net, keys)?;
-    }
-    if let Some(wanted) = limits {
-        control.server.change_limits(&net, |limits| {
+
+    let limits = limits.map(|wanted| {
+        move |limits: &mut Limits| {
             for (wall, number) in wanted.into_iter().flatten() {
                 set_limit(limits, wall, number);
             }
-        })?;
-    }
-    Ok(())
+        }
+    });
+
+    control.server.change(
+        &net,
+        ServerChange {
+            keys,
+            suite,
+            limits,
+        },
+    )
 }
 
 /// Returns the limits that are asked for.
