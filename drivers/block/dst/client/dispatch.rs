@@ -23,17 +23,35 @@ use super::{
     },
     trace, //
 };
-use crate::proto::{
-    request::Request,
-    run::Run,
-    units::{
-        PageMask,
-        Stamp, //
+use crate::{
+    abstractions::bio::Operation,
+    proto::{
+        request::Request,
+        run::Run,
+        units::{
+            PageMask,
+            Stamp, //
+        }, //
     }, //
 };
 use kernel::prelude::*;
 
+/// Bytes from which on something is computed over the data of a write by a thread, and not by who
+/// submits it: there may be others to compute over what comes next.
+const BULK: u32 = 1 << 14;
+
 impl Queue {
+    /// Returns whether what is sent next is a write of much data.
+    pub(super) fn is_next_bulk(&self) -> bool {
+        let next = match &self.split {
+            Some(split) => Some(split.request()),
+            None => self.waiting.front(),
+        };
+
+        next.and_then(|request| request.bio())
+            .is_some_and(|bio| bio.operation() == Operation::Write && bio.len() > BULK)
+    }
+
     /// Moves up to `most` things that the connection `number` with `stamp` has to send next to `list`,
     /// as far as there are any, the server has room for them and `list` for more. What is over without
     /// having been sent goes to `ended`. If both are empty then, there is nothing to send now.

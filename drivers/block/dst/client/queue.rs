@@ -58,10 +58,6 @@ use kernel::{
 /// Pieces of work that can be under way at the same time.
 pub(super) const DEPTH: usize = 256;
 
-/// Bytes from which on something is computed over the data of a write by a thread, and not by who
-/// submits it: there may be others to compute over what comes next.
-const BULK: u32 = 1 << 14;
-
 /// What happens to requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gate {
@@ -196,17 +192,6 @@ impl Queue {
         let mut carriers = self.carriers.iter().take(self.used);
 
         self.has_starved() || self.has_work() || carriers.any(Carrier::is_half_way)
-    }
-
-    /// Returns whether what is sent next is a write of much data.
-    pub(super) fn is_next_bulk(&self) -> bool {
-        let next = match &self.split {
-            Some(split) => Some(split.request()),
-            None => self.waiting.front(),
-        };
-
-        next.and_then(Request::bio)
-            .is_some_and(|bio| bio.operation() == bio::Operation::Write && bio.len() > BULK)
     }
 
     /// Returns whether bios wait for memory.

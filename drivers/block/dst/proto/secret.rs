@@ -32,7 +32,7 @@ pub const DERIVE_STACK: usize = 1024;
 pub fn without_trace<const STACK: usize, R>(work: impl FnOnce() -> R) -> R {
     let result = beneath(work);
 
-    wipe_stack::<STACK>();
+    wipe_stack(STACK);
     result
 }
 
@@ -42,10 +42,19 @@ fn beneath<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Overwrites `STACK` bytes of the stack that the caller does not use.
+/// Overwrites so many bytes of the stack, or somewhat more, that the caller does not use: one frame
+/// below the other, as none is to be large.
 #[inline(never)]
-fn wipe_stack<const STACK: usize>() {
-    wipe(&mut [0; STACK]);
+fn wipe_stack(len: usize) {
+    const FRAME: usize = 1024;
+    let mut frame = [0; FRAME];
+
+    wipe(&mut frame);
+    if let Some(rest @ 1..) = len.checked_sub(FRAME) {
+        wipe_stack(rest);
+    }
+    // It is still in use, so that what is below it has a place of its own.
+    black_box(&mut frame);
 }
 
 /// A secret key, which is overwritten when it is dropped.
