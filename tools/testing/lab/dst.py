@@ -107,12 +107,24 @@ class Dst:
     # Client.
 
     def attach(
-        self, name: str, server: Machine, *options: str, port: int = PORT, version: int = 4
+        self,
+        name: str,
+        server: Machine,
+        *options: str,
+        port: int = PORT,
+        version: int = 4,
+        usual: bool = False,
     ) -> str:
-        """Attach an export of another machine; the path of the new device."""
+        """Attach an export of another machine; the path of the new device.
+
+        There is one connection, so that an epoch ends with it, unless the options say otherwise or
+        the `usual` number is asked for.
+        """
         host = server.address(version=version)
         if version == 6:
             host = f"[{host}]"
+        if not usual and "--connections" not in options:
+            options += ("--connections", "1")
         self.ctl("add", name, f"{host}:{port}", *options)
         device = f"/dev/dst-{name}"
         self.machine.wait("files.is_block_device", what=f"{device} exists", path=device)

@@ -40,9 +40,10 @@ class Middle:
         self.proxy = Proxy(client, server)
         self.seeds = iter(range(1000, 2000))
 
-    def attach(self, *options: str) -> None:
+    def attach(self, *options: str, connections: int = 1) -> None:
         """Attach the disk, through the proxy."""
         keys = self.client.dst.keys(self.keys[1], self.keys[0].public)
+        options += ("--connections", str(connections))
         self.client.dst.ctl("add", "disk", f"127.0.0.1:{PORT}", *keys, *options)
         self.client.wait("files.is_block_device", 60, path=DEVICE)
 
@@ -76,7 +77,7 @@ def middle(server: Machine, client: Machine) -> Iterator[Middle]:
 
 
 def test_an_honest_middle_changes_nothing(middle: Middle) -> None:
-    middle.attach("--connections", "2")
+    middle.attach(connections=2)
     middle.client.wait("objects.storage_has", name="disk", connected=2)
     middle.right(middle.write())
     assert len(middle.proxy.pairs) == 2
@@ -278,7 +279,7 @@ def test_joins_are_changed(middle: Middle, what: str) -> None:
             (pair.up if where == "up" else pair.down).edit(length, change, at=at)
 
     middle.proxy.prepare = prepare
-    middle.attach("--connections", "2")
+    middle.attach(connections=2)
     middle.client.wait("objects.storage_has", 60, name="disk", connected=2)
     assert len(middle.proxy.pairs) >= 3
     assert tried[0].up.seen[4] == Opcode.JOIN

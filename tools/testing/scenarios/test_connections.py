@@ -42,6 +42,21 @@ def wide(server: Machine, client: Machine, bed: Bed) -> str:
 
 
 @pytest.mark.stock
+def test_there_are_two_unless_somebody_says_otherwise(server: Machine, client: Machine) -> None:
+    server.dst.export("disk", server.disk(0))
+    client.dst.attach("disk", server, usual=True)
+    assert client.flavour.cpus > 1
+    client.wait("objects.storage_has", 20, name="disk", connected=2)
+    assert client.dst.show("disk")["connections"] == 2 == len(sockets(client))
+    if client.flavour.stock:
+        client.dst.ctl("del", "disk")
+        client.sh("echo 0 > /sys/devices/system/cpu/cpu1/online")
+        client.dst.attach("disk", server, usual=True)
+        assert client.dst.show("disk")["connections"] == 1
+        client.sh("echo 1 > /sys/devices/system/cpu/cpu1/online")
+
+
+@pytest.mark.stock
 def test_all_connections_carry(wide: str, server: Machine, client: Machine) -> None:
     fio.verify(client, wide, blocks="512-256k", size=32, jobs=2, depth=16)
     storage = client.dst.show("disk")

@@ -60,7 +60,7 @@ def test_every_flush_is_a_consistent_disk(bed: Bed, pytestconfig: pytest.Config,
     server.run("dmsetup", "create", "log", "--table", table)
     server.run("dmsetup", "mknodes")
     server.dst.export("disk", "/dev/mapper/log")
-    disk = client.dst.attach("disk", server)
+    disk = client.dst.attach("disk", server, usual=True)
     client.sh(f"{MAKE[kind]} {disk}; mkdir -p /mnt/disk; mount {MOUNT[kind]} {disk} /mnt/disk")
     client.run("sync", "-f", "/mnt/disk")
     server.run("dmsetup", "message", "log", "0", "mark", "mounted")

@@ -43,7 +43,7 @@ def test_writeback(bed: Bed) -> None:
     """Dirty pages of a file system are most of the memory there is."""
     server, client = bed.machines(Spec("server", disks=(GIB,)), SMALL)
     server.dst.export("disk", server.disk(0))
-    disk = client.dst.attach("disk", server)
+    disk = client.dst.attach("disk", server, usual=True)
     client.mount_new(disk, "/mnt/disk")
     fill(client, "dst-disk", "/mnt/disk")
     client.sh(f"umount /mnt/disk; fsck.ext4 -fn {disk}", timeout=60)
@@ -53,7 +53,7 @@ def test_both_halves_in_one_machine(bed: Bed) -> None:
     """Client and server share the memory that the file system on top wants for itself."""
     (machine,) = bed.machines(SMALL)
     machine.dst.export("own", machine.disk(0), allow=("10.77.0.0/16:rw", "127.0.0.0/8:rw"))
-    disk = machine.dst.attach("own", machine)
+    disk = machine.dst.attach("own", machine, usual=True)
     machine.mount_new(disk, "/mnt/own")
     fill(machine, "dst-own", "/mnt/own")
     machine.sh(f"umount /mnt/own; fsck.ext4 -fn {disk}", timeout=60)

@@ -17,7 +17,7 @@ def memory_disks(server: Machine, client: Machine, *names: str) -> list[str]:
     for name in names:
         device = server.call("blockio.memory_disk", size=64 * MIB, name=name)
         server.dst.export(name, device)
-        disks.append(client.dst.attach(name, server))
+        disks.append(client.dst.attach(name, server, usual=True))
     return disks
 
 
@@ -78,7 +78,7 @@ def test_a_tree_of_nodes(bed: Bed) -> None:
     far, middle, near = bed.machines(Spec("server"), Spec("client"), Spec("client"))
     (disk,) = memory_disks(far, middle, "disk")
     middle.dst.export("again", disk)
-    again = near.dst.attach("again", middle)
+    again = near.dst.attach("again", middle, usual=True)
     fio.verify(near, again, size=32)
     near.call("blockio.write", path=again, sector=0, count=2048, seed=8)
     near.run("blockdev", "--flushbufs", again)
@@ -93,7 +93,7 @@ def test_who_hears_that_an_export_is_gone_has_its_device(
 ) -> None:
     """It was closed, however long that took, and not only left to somebody who does it soon."""
     server.dst.export("disk", server.disk(0))
-    disk = client.dst.attach("disk", server)
+    disk = client.dst.attach("disk", server, usual=True)
     client.dst.export("again", disk)
     # Who closes it last waits for what is not written yet.
     client.run("dd", "if=/dev/zero", f"of={disk}", "bs=1M", "count=2")
@@ -106,5 +106,5 @@ def test_who_hears_that_an_export_is_gone_has_its_device(
 def test_client_and_server_in_one_kernel(server: Machine) -> None:
     device = server.call("blockio.memory_disk", size=64 * MIB, name="own")
     server.dst.export("own", device)
-    disk = server.dst.attach("own", server)
+    disk = server.dst.attach("own", server, usual=True)
     fio.verify(server, disk, size=32, blocks="512-1M")

@@ -48,7 +48,7 @@ def test_swap_over_resets(bed: Bed, scarce: str) -> None:
         Spec("server", disks=(GIB,)), SMALL if everywhere else Spec("client")
     )
     server.dst.export("swap", server.disk(0))
-    disk = client.dst.attach("swap", server)
+    disk = client.dst.attach("swap", server, usual=True)
     client.sh(f"mkswap {disk}; swapon {disk}")
     device = server.disk(0).removeprefix("/dev/")
     before = server.call("stat.stat", device=device)

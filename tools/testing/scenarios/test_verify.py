@@ -50,7 +50,7 @@ def test_four_kib_logical_blocks(server: Machine, client: Machine) -> None:
     loop = server.call("blockio.memory_disk", size=64 << 20, name="4k")
     server.run("losetup", "--sector-size", "4096", loop)
     server.dst.export("disk", loop)
-    disk = client.dst.attach("disk", server)
+    disk = client.dst.attach("disk", server, usual=True)
     assert client.run("blockdev", "--getss", disk).out.strip() == "4096"
     assert (
         client.call("blockio.attempt", path=disk, operation="write", sector=1, count=1) == "EINVAL"

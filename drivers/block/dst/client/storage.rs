@@ -82,9 +82,6 @@ use kernel::{
     time::msecs_to_jiffies, //
 };
 
-/// Processors that make a machine a large one.
-const MANY_PROCESSORS: u32 = 8;
-
 /// Requests for which there is always memory.
 const RESERVE: u16 = 64;
 
@@ -155,13 +152,13 @@ pub(crate) struct Storage {
     pub(super) device: Atomic<u32>,
 }
 
-/// Returns how many connections a storage has unless somebody says otherwise. One of them keeps the
-/// processors of a small machine busy; a large one has more to do than one stream of TCP carries. More
-/// would be too many for a server that has many storages: see `default_limits` there.
+/// Returns how many connections a storage has unless somebody says otherwise. Where there is more than
+/// one processor, two of them receive at a time, and I/O goes on while one connection is made anew.
+/// More would be too many for a server that has many storages: see `default_limits` there.
 fn usual_connections() -> u16 {
     match processors() {
-        MANY_PROCESSORS.. => 2,
-        _ => 1,
+        0 | 1 => 1,
+        _ => 2,
     }
 }
 

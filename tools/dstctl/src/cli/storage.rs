@@ -59,7 +59,7 @@ pub struct StorageAdd {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout)]
     pub timeout: u32,
 
-    /// Connections to keep; without it one, or two on a machine with eight processors or more
+    /// Connections to keep; without it two, or one on a machine with one processor
     #[arg(long, value_name = "NUMBER", value_parser = connections())]
     pub connections: Option<u32>,
 

@@ -320,13 +320,13 @@ PEERS: dict[str, Peer] = {
         Sealed("dst-aes256", "aes-256-gcm"),
         NvmeTls("nvme-tcp-tls", "--tls"),
         # What the usual number of connections is compared with.
-        Dst("dst-2-connections", "--connections 2"),
+        Dst("dst-1-connection", "--connections 1"),
         Dst("dst-4-connections", "--connections 4"),
-        Sealed("dst-chacha20-2-connections", "chacha20-poly1305", "--connections 2"),
+        Sealed("dst-chacha20-1-connection", "chacha20-poly1305", "--connections 1"),
     )
 }
 # Those that only are measured when they are named.
-SPECIAL = tuple(name for name in PEERS if name.endswith("-connections"))
+SPECIAL = tuple(name for name in PEERS if "-connection" in name)
 
 
 def sh(machine: Machine, *scripts: str) -> None:
