@@ -46,6 +46,13 @@ class ThrottledDisk:
     def __init__(self, machine: Machine, seconds: float, throttled: bool = True) -> None:
         self.machine = machine
         self.path = "/dev/nvme0n1"
+        if machine.flavour.stock:
+            # With several paths the disk would have no queue of its own.
+            machine.sh("""
+                modprobe nvme_core multipath=N
+                modprobe nvme-loop
+                mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+            """)
         machine.sh(f"""
             cd {self._TARGET}
             mkdir -p subsystems/slow/namespaces/1 ports/1

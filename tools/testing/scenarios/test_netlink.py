@@ -278,7 +278,7 @@ def test_only_an_administrator_configures(disk: str, server: Machine, client: Ma
         ("add", "more", server.address(), "--export", "disk"),
         ("del", "disk", "--force"),
         ("pool", "set", "3"),
-        ("export", "add", "x", "/dev/loop0", "--listen", "0.0.0.0:7775"),
+        ("export", "add", "x", disk, "--listen", "0.0.0.0:7775"),
     ):
         result = client.run(*UNPRIVILEGED, tool, *words, check=False)
         assert result.rc == 5, result
