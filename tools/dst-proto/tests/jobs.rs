@@ -4,6 +4,7 @@
 
 use dst_proto::job::{
     JobState,
+    Pace,
     Transition,
     WrongState, //
 };
@@ -27,6 +28,28 @@ fn jobs_run_once_at_a_time_and_again_if_asked() {
     assert_eq!(RunningAgain.finish(), Ok(to(Queued, true)));
     for state in [Idle, Queued] {
         assert_eq!(state.finish(), Err(WrongState(state)));
+    }
+}
+
+#[test]
+fn jobs_are_busy_until_they_have_not_been_for_a_while() {
+    let mut pace = Pace::default();
+
+    assert!(!pace.is_busy());
+    for things in [1, 0, 1] {
+        pace = pace.after(things);
+        assert!(!pace.is_busy());
+    }
+    for many in [2, 3, u32::MAX] {
+        pace = pace.after(many);
+        for _ in 1..Pace::PATIENCE {
+            pace = pace.after(1).after(0);
+            assert!(pace.is_busy());
+        }
+        // Once more is enough to begin anew.
+        assert!(pace.after(2).after(1).is_busy());
+        pace = pace.after(1);
+        assert!(!pace.is_busy());
     }
 }
 

@@ -57,6 +57,9 @@ const PORTION: usize = 1 << 18;
 const SMALL: usize = 1 << 14;
 const FEW: usize = 1 << 16;
 
+/// Bytes of data that are as much to do as another frame.
+const THING: usize = 1 << 16;
+
 /// Where something is received.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Context {
@@ -103,6 +106,8 @@ pub(super) struct Receiver {
     expect: Expect,
     control: KVec<u8>,
     ended: Ended,
+    /// How much was found to do, in bytes of data.
+    found: usize,
     /// What was found wrong in a callback, until the job has seen to it.
     wrong: Option<Wrong>,
 }
@@ -118,6 +123,7 @@ impl Receiver {
             expect: Expect::Header,
             control,
             ended: Ended::new(FRAMES)?,
+            found: 0,
             wrong: None,
         })
     }
@@ -155,12 +161,16 @@ impl Connection {
     /// Receives what is there, but not too much at a time. Only called by the connection's job.
     pub(super) fn receive(&self) {
         let more = self.receiver.enter(|receiver| {
+            receiver.found = 0;
+
             let result = match receiver.wrong.take() {
                 Some(wrong) => Err(wrong),
                 None => self.frames(receiver, &self.socket, Context::Job),
             };
 
             receiver.ended.end();
+            // Far less than that is received in one go.
+            self.job.found((receiver.found / THING) as u32);
             match result {
                 Ok(true) => self.job.schedule(),
                 Ok(false) => (),
@@ -259,11 +269,14 @@ impl Connection {
             if context == Context::Passing && (portion >= FEW || !receiver.expect.is_small()) {
                 return Ok(true);
             }
+
+            let is_new = matches!(receiver.expect, Expect::Header);
             let Some(len) = self.step(receiver, source)? else {
                 return Ok(false);
             };
 
             *any = true;
+            receiver.found += if is_new { THING } else { len };
             portion += len;
             if context == Context::Job && portion >= PORTION {
                 bytes += core::mem::take(&mut portion);
@@ -285,7 +298,7 @@ impl Connection {
             expect,
             control,
             ended,
-            wrong: _,
+            ..
         } = receiver;
         let mut bytes = 0;
 

@@ -9,9 +9,12 @@ use super::{
     },
     Pool, //
 };
-use crate::abstractions::lock::{
-    new_spinlock_irq,
-    SpinLockIrq, //
+use crate::{
+    abstractions::lock::{
+        new_spinlock_irq,
+        SpinLockIrq, //
+    },
+    proto::job::Pace, //
 };
 use kernel::{
     cpu::CpuId,
@@ -61,6 +64,8 @@ pub(crate) struct Job {
     runner: Atomic<usize>,
     /// The number of the slot whose thread runs the job, or has run it last.
     place: Atomic<u32>,
+    /// The number of its [`Pace`]. Only the job itself writes this.
+    pace: Atomic<u32>,
     #[pin]
     work: SpinLockIrq<Option<Arc<dyn Work>>>,
     #[pin]
@@ -95,6 +100,7 @@ impl Job {
                 cpu: Atomic::new(0),
                 runner: Atomic::new(0),
                 place: Atomic::new(0),
+                pace: Atomic::new(Pace::default().0),
                 work <- new_spinlock_irq!(None, "Job::work"),
                 links <- ListLinks::new(),
                 tracker <- AtomicTracker::new(),
@@ -148,6 +154,11 @@ impl Job {
         self.pool.relieve(self.place.load(Relaxed) as usize);
     }
 
+    /// Notes that the job has found so many `things` to do. May only be called by the job itself.
+    pub(crate) fn found(&self, things: u32) {
+        self.pace.store(self.pace().after(things).0, Relaxed);
+    }
+
     /// Runs the job, which was taken from a queue, as the thread of slot `slot`.
     pub(super) fn run(job: ListArc<Self>, slot: usize) {
         // Now the job can be put into a queue again.
@@ -179,6 +190,11 @@ impl Job {
     /// Returns the processor that the job was last scheduled on.
     pub(super) fn cpu(&self) -> u32 {
         self.cpu.load(Relaxed)
+    }
+
+    /// Returns how busy the job is.
+    pub(super) fn pace(&self) -> Pace {
+        Pace(self.pace.load(Relaxed))
     }
 
     /// Puts the job into a queue, which the stage has just called for.

@@ -8,6 +8,12 @@
 //! If that thread is busy another one that has nothing to do is woken and steals the job, so that
 //! nothing waits behind a thread that takes long as long as there is another.
 //!
+//! The first threads, one for each processor, stay at home. Those that follow roam: the scheduler
+//! puts them on whatever processor has nothing to do. They get the jobs that are
+//! [busy](crate::proto::job::Pace), so that who asks for more and who does it do not share one
+//! processor. A job that is not finds the one free that it was scheduled on, as a rule, and there
+//! nobody else has to be woken for it.
+//!
 //! To wake a thread on another processor costs more than most jobs take. So nobody is woken for
 //! the first job in the queue of a thread that runs or could: that comes to it next. If it does
 //! not, because it is stuck or has a lot to do, it is relieved: by itself when it says so
@@ -69,6 +75,9 @@ const LIMIT_MIN: u32 = 16;
 /// The largest limit of the number of threads.
 pub(crate) const LIMIT_MAX: u32 = 1024;
 
+/// Roaming threads that are looked at for one that has nothing to do: not all of a large machine.
+const ROAMERS: usize = 4;
+
 /// How many threads there may be for each processor.
 const LIMIT_PER_CPU: u32 = 4;
 
@@ -115,7 +124,7 @@ pub(crate) struct Owner {
 }
 
 impl Pool {
-    /// Makes a pool of as many threads as there are processors.
+    /// Makes a pool of two threads for each processor, one that stays there and one that roams.
     ///
     /// # Errors
     ///
@@ -144,7 +153,7 @@ impl Pool {
             _watch: watch,
         };
 
-        owner.resize(cpus.min(limit))?;
+        owner.resize(cpus.saturating_mul(2).min(limit))?;
         Ok(owner)
     }
 
@@ -262,19 +271,23 @@ impl Pool {
 
         // A slot without a thread was seen by who looked at an old number of threads: the
         // number changes first.
-        let (home, slot, next) = loop {
+        let (index, slot, next) = loop {
             let active = self.active();
             let Some(home) = cpu.checked_rem(active.len()) else {
                 return;
             };
-            let Some(slot) = active.get(home) else {
+            let index = match job.pace().is_busy() {
+                true => self.idle_roamer(cpu).unwrap_or(home),
+                false => home,
+            };
+            let Some(slot) = active.get(index) else {
                 return;
             };
 
             match slot.push(job) {
                 Push::Woken => return,
-                Push::Next => break (home, slot, true),
-                Push::Queued => break (home, slot, false),
+                Push::Next => break (index, slot, true),
+                Push::Queued => break (index, slot, false),
                 Push::Vacant(back) => job = back,
             }
         };
@@ -286,7 +299,7 @@ impl Pool {
             match next {
                 true => self.watch.ask(),
                 false => {
-                    self.others(home).any(Slot::wake);
+                    self.others(index).any(Slot::wake);
                 }
             }
         }
@@ -313,6 +326,22 @@ impl Pool {
         self.slots
             .get(..self.active.load(Acquire) as usize)
             .unwrap_or_default()
+    }
+
+    /// Returns the number of a slot whose thread roams and has nothing to do, if one of the few does
+    /// that are looked at for `cpu`.
+    fn idle_roamer(&self, cpu: usize) -> Option<usize> {
+        if self.idle.load(Relaxed) <= 0 {
+            return None;
+        }
+
+        let cpus = nr_cpu_ids() as usize;
+        let active = self.active();
+        let roamers = active.len().saturating_sub(cpus);
+
+        (0..roamers.min(ROAMERS))
+            .filter_map(|n| Some(cpus + (cpu + n).checked_rem(roamers)?))
+            .find(|index| active.get(*index).is_some_and(Slot::is_idle))
     }
 
     /// Returns the slots that jobs are given to, without that of number `index` and beginning

@@ -4,7 +4,10 @@
 //! KUnit.
 
 use super::*;
-use crate::abstractions::kthread::Thread;
+use crate::{
+    abstractions::kthread::Thread,
+    proto::job::Pace, //
+};
 use kernel::{
     sync::{
         atomic::Full,
@@ -38,6 +41,8 @@ struct Probe {
     /// Whether a run, before it waits, asks its companion for one, and whether it then shares.
     calls: Atomic<bool>,
     shares: Atomic<bool>,
+    /// How much each run finds to do.
+    finds: Atomic<u32>,
     companion: SetOnce<Arc<Probe>>,
     /// What to do to the job at the end of a run.
     again: Atomic<u32>,
@@ -58,6 +63,7 @@ impl Probe {
                 blocked: Atomic::new(false),
                 calls: Atomic::new(false),
                 shares: Atomic::new(false),
+                finds: Atomic::new(1),
                 companion: SetOnce::new(),
                 again: Atomic::new(0),
                 cancel: Atomic::new(false),
@@ -94,6 +100,7 @@ impl Work for Probe {
                 companion.ask();
             }
         }
+        self.job.found(self.finds.load(Relaxed));
         if self.shares.load(Relaxed) {
             self.job.share();
         }
@@ -413,6 +420,50 @@ mod cases {
             assert!(at_home <= ROUNDS);
         }
         assert!(seen.count_ones() > 1 || cpus == 1);
+        cancel_all(&[probe]);
+        Ok(())
+    }
+
+    #[test]
+    fn busy_jobs_roam() -> Result {
+        let pool = Pool::start()?;
+        let probe = Probe::new(&pool)?;
+        let cpus = nr_cpu_ids();
+        let mut asked = 0;
+        // Has the job run, found to do something each time, and returns how often it was away.
+        let mut away = |finds, runs: u32| -> Result<u64> {
+            let before: KVec<u64> = done(&pool)?;
+
+            probe.finds.store(finds, Relaxed);
+            for _ in 0..runs {
+                assert!(eventually(|| pool.active().iter().all(Slot::is_idle)));
+                probe.ask();
+                asked += 1;
+                assert!(eventually(
+                    || probe.runs.load(Acquire) == asked && !probe.running.load(Acquire)
+                ));
+            }
+            assert!(eventually(|| pool.active().iter().all(Slot::is_idle)));
+
+            let after: KVec<u64> = done(&pool)?;
+            let roaming = |all: &[u64]| all.iter().skip(cpus as usize).sum::<u64>();
+
+            Ok(roaming(&after) - roaming(&before))
+        };
+
+        pool.resize(cpus * 2)?;
+        // One that is just about to sleep may find the job before the one that is woken for it.
+        assert!(away(1, 40)? < 10);
+        // The first run has to find out.
+        away(2, 1)?;
+        assert!(away(2, 40)? > 30);
+        away(1, Pace::PATIENCE)?;
+        assert!(away(1, 40)? < 10);
+
+        // Nobody roams.
+        away(2, 1)?;
+        pool.resize(cpus)?;
+        assert_eq!(away(2, 40)?, 0);
         cancel_all(&[probe]);
         Ok(())
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The states of a job of the thread pool.
+//! The states of a job of the thread pool, and how busy it is.
 //!
 //! A job that is scheduled while it runs has to run once more, on the same thread, so that it never
 //! runs twice at the same time and no wake-up is lost.
@@ -72,5 +72,37 @@ impl JobState {
         };
 
         Ok(Transition { state, queue })
+    }
+}
+
+/// How busy a job is: whether it finds one thing to do when it runs, or several.
+///
+/// Who asked for one thing most likely waits for it, which leaves a processor with nothing to do:
+/// the one that the job was scheduled on. Several things are a sign that somebody goes on asking
+/// there. Then another processor had better do them, and finds even more at a time.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Pace(
+    /// Runs that may find one thing until the job is not busy any more.
+    pub u32,
+);
+
+impl Pace {
+    /// Runs that a busy job is given to show that it still is.
+    pub const PATIENCE: u32 = 16;
+
+    /// Notes that a run has found so many `things` to do; none are no sign of anything.
+    #[inline]
+    pub fn after(self, things: u32) -> Self {
+        match things {
+            0 => self,
+            1 => Self(self.0.saturating_sub(1)),
+            _ => Self(Self::PATIENCE),
+        }
+    }
+
+    /// Returns whether the job is busy.
+    #[inline]
+    pub fn is_busy(self) -> bool {
+        self.0 > 0
     }
 }

@@ -50,6 +50,9 @@ const BYTE_BUDGET: usize = 1 << 20;
 /// Bytes of data after which others are let have what waits for this thread.
 const SHARE: usize = 1 << 18;
 
+/// Pages of data that are as much to do as another request.
+const PAGES: u32 = 16;
+
 /// What is being received.
 pub(super) enum Receiving {
     /// A header.
@@ -185,6 +188,7 @@ impl Serving {
                 io.refuse(header.handle, header.opcode, extent, cost, *status);
             }
         }
+        self.found += 1 + io.cost / PAGES;
         self.grant
             .accept(io.cost)
             .map_err(|_| End::Violation(Violation::Credits.text()))?;

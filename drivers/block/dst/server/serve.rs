@@ -60,6 +60,8 @@ pub(super) struct Serving {
     /// Requests that are not in use.
     pub(super) stock: Chain,
     pub(super) receiving: Receiving,
+    /// How much this turn has found to do, in requests.
+    pub(super) found: u32,
     /// Requests that are done, but not in the outbox yet.
     pub(super) finished: Queue,
 }
@@ -98,6 +100,7 @@ impl Serving {
                 memory,
                 stock: Chain::new(),
                 receiving: Receiving::Header,
+                found: 0,
                 finished: Queue::new(),
             },
         ))
@@ -151,6 +154,8 @@ impl Serving {
         self.answer(connection, channel)?;
 
         let after = batch(|| self.receive(connection, channel))?;
+
+        self.mailbox.job().found(core::mem::take(&mut self.found));
 
         // Fast devices are done by now.
         self.reap(connection);
