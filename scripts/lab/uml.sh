@@ -21,10 +21,13 @@ uml_fragments() {
 # frame pointer on its stack, which clang puts there, it returns to nowhere.
 STUB_FLAGS='-fno-PIC -fno-stack-protector -fomit-frame-pointer'
 
+# What fuzzers of the control plane learn the coverage of: the checks of attributes, and the driver.
+COVERED=(KCOV_INSTRUMENT_{nlattr,genetlink,dst_main,netlink_gen}.o=y)
+
 # What make needs to build for flavour $1, kernel and modules alike.
 uml_make_args() {
 	case $1 in
-	uml-kasan) printf '%s\n' ARCH=um LLVM=-19 "CFLAGS_stub.o=$STUB_FLAGS" ;;
+	uml-kasan) printf '%s\n' ARCH=um LLVM=-19 "CFLAGS_stub.o=$STUB_FLAGS" "${COVERED[@]}" ;;
 	*) printf '%s\n' ARCH=um CC=gcc-14 HOSTCC=gcc-14 ;;
 	esac
 }

@@ -2,10 +2,12 @@
 """Messages that nobody in his right mind would send to the control plane.
 
 They are made from the specification, so that what is added to it is tried as well: right messages
-with something wrong in some places. Everything comes out of a seed. All addresses are those of
-this machine: what it exports, it attaches.
+with something wrong in some places. On kernels that tell what of their code was reached, messages
+are kept that reached something new, and changed further. Everything comes out of a seed. All
+addresses are those of this machine: what it exports, it attaches.
 """
 
+import dataclasses
 import errno
 import random
 import socket
@@ -17,6 +19,7 @@ from unicodedata import category
 import yaml
 
 from lab.guest import genetlink
+from lab.guest.coverage import Coverage
 from lab.guest.genetlink import Answer, Family, attribute
 
 PORTS = range(7770, 7774)
@@ -32,12 +35,36 @@ SPEECHLESS = {errno.EOPNOTSUPP, errno.EPERM}
 # Characters that control instead of being seen.
 UNSEEN = ("Cc", "Cf", "Zl", "Zp")
 KINDS = ("storage", "export")
+# Attributes at most of a message that was made of others.
+_PARTS = 100
 IDENTITY = b"\x11" * 16
 # What is in most messages.
 USUAL = {
     "name", "device", "listen", "address", "uuid", "family", "prefix-len", "access", "threads",
     "timeout",
 }  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """What is sent, and what it is in the specification."""
+
+    operation: dict[str, Any]
+    number: int
+    flags: int
+    version: int
+    # Attributes, one by one; the last one may be none.
+    parts: tuple[bytes, ...]
+
+    @property
+    def name(self) -> str:
+        """What it is called in outcomes."""
+        return self.operation["name"]
+
+    def __str__(self) -> str:
+        body = b"".join(self.parts)
+        flags = f"flags {self.flags:#x} version {self.version}"
+        return f"{self.name} {self.number} {flags}: {body.hex()}"
 
 
 class Fuzzer:
@@ -63,6 +90,9 @@ class Fuzzer:
         self.outcomes: dict[str, int] = {}
         self.sent = 0
         self.last = ""
+        self.coverage = Coverage()
+        # Messages that reached something new.
+        self.kept: list[Message] = []
 
     # Values.
 
@@ -104,7 +134,7 @@ class Fuzzer:
         if kind == "string":
             return self.random.choice(NAMES).encode() + b"\0"
         if kind == "nest":
-            return self.body(attr["nested-attributes"], None, 0)
+            return b"".join(self.parts(attr["nested-attributes"], None, 0))
         if kind == "flag":
             return b""
         if kind == "binary":
@@ -133,7 +163,7 @@ class Fuzzer:
             text = dice.choice([long, long + "x", "", "../a", "a\nb\x1b[2J", "-x", "é", "a b"])
             return text.encode() + dice.choice([b"\0", b"\0", b"", b"\0\0", b"\0y"])
         if attr["type"] == "nest" and dice.random() < 0.7:
-            return self.body(attr["nested-attributes"], None, 2)
+            return b"".join(self.parts(attr["nested-attributes"], None, 2))
         value = bytearray(
             dice.randbytes(dice.choice([0, 1, 2, 4, 7, 8, 16, 17, 28, 110, 128, 129]))
         )
@@ -160,7 +190,7 @@ class Fuzzer:
             length = dice.choice([0, 1, 3, 4, len(value) + 5, 0xFFFF])
         return attribute(number, value, length)
 
-    def body(self, name: str, usual: list[str] | None, wrongs: int) -> bytes:
+    def parts(self, name: str, usual: list[str] | None, wrongs: int) -> list[bytes]:
         """Attributes of a set: mostly the usual ones, some of them wrong."""
         dice = self.random
         known = list(enumerate(self.sets[name], 1))
@@ -184,30 +214,62 @@ class Fuzzer:
         parts = [self.one(attr, number, n in spoiled) for n, (number, attr) in enumerate(chosen)]
         if wrongs and dice.random() < 0.1:
             parts.append(dice.randbytes(dice.randrange(24)))
-        return b"".join(parts)
+        return parts
 
-    def step(self) -> None:
-        """One message, judged."""
+    def fresh(self) -> Message:
+        """A message that has nothing to do with others."""
         dice = self.random
         operation = dice.choice(self.operations)
-        kind = operation["attribute-set"]
-        name, dump = operation["name"], "do" not in operation
-        number, flags, version = self.numbers[name], genetlink.NLM_F_ACK, 1
-        if "dump" in operation and dice.random() < 0.3 or dump:
+        number, flags, version = self.numbers[operation["name"]], genetlink.NLM_F_ACK, 1
+        if "do" not in operation or "dump" in operation and dice.random() < 0.3:
             flags |= genetlink.NLM_F_DUMP
         usual = operation.get("do", operation.get("dump")).get("request", {}).get("attributes", [])
-        body = self.body(kind, usual, dice.choice([0, 0, 0, 1, 1, 2, 5]))
+        wrongs = dice.choice([0, 0, 0, 1, 1, 2, 5])
+        parts = self.parts(operation["attribute-set"], usual, wrongs)
         if dice.random() < 0.02:
-            number, name = dice.randrange(256), "unknown"
+            number, operation = dice.randrange(256), operation | {"name": "unknown"}
         if dice.random() < 0.02:
             version = dice.randrange(256)
         if dice.random() < 0.02:
             flags ^= 1 << dice.randrange(5, 16)
-        adding = name.endswith(("-add", "-set", "-migrate")) and kind in KINDS
+        return Message(operation, number, flags, version, tuple(parts))
+
+    def changed(self, message: Message) -> Message:
+        """A message that was of use, with some of its parts others."""
+        dice = self.random
+        parts = list(message.parts)
+        known = list(enumerate(self.sets[message.operation["attribute-set"]], 1))
+        for _ in range(dice.choice([1, 1, 2, 4])):
+            number, attr = dice.choice(known)
+            place = dice.randrange(len(parts) + 1)
+            action = dice.randrange(4)
+            if action == 0:
+                del parts[place : place + 1]
+            elif action == 1:
+                parts[place : place + dice.randrange(2)] = [
+                    self.one(attr, number, dice.random() < 0.5)
+                ]
+            elif action == 2:
+                parts[place:place] = parts[place : place + 1]
+            else:
+                other = dice.choice(self.kept)
+                parts[place:place] = other.parts[dice.randrange(len(other.parts) + 1) :]
+        return dataclasses.replace(message, parts=tuple(parts[:_PARTS]))
+
+    def step(self) -> None:
+        """One message, judged."""
+        guided = self.kept and self.random.random() < 0.5
+        message = self.changed(self.random.choice(self.kept)) if guided else self.fresh()
+        name, body = message.name, b"".join(message.parts)
+        adding = name.endswith(("-add", "-set", "-migrate"))
+        adding = adding and message.operation["attribute-set"] in KINDS
         before = self.objects() if adding else None
-        self.last = f"{name} flags {flags:#x} version {version}: {body.hex()}"
-        answer = self.family.ask(number, body, flags, version)
+        self.last = str(message)
+        with self.coverage.watching():
+            answer = self.family.ask(message.number, body, message.flags, message.version)
         self.sent += 1
+        if self.coverage.news:
+            self.kept.append(message)
         self.judge(name, answer)
         if before is not None and answer.error:
             after = self.objects()
@@ -274,4 +336,9 @@ def run(
         wrong = (
             f"seed {seed}, message {fuzzer.sent}: {type(error).__name__}: {error}\n{fuzzer.last}"
         )
-    return {"sent": fuzzer.sent, "outcomes": fuzzer.outcomes, "wrong": wrong}
+    return {
+        "sent": fuzzer.sent,
+        "outcomes": fuzzer.outcomes,
+        "wrong": wrong,
+        "places": len(fuzzer.coverage.reached) if fuzzer.coverage.possible else None,
+    }
