@@ -36,18 +36,18 @@ fn jobs_are_busy_until_they_have_not_been_for_a_while() {
     let mut pace = Pace::default();
 
     assert!(!pace.is_busy());
-    for things in [1, 0, 1] {
+    for things in [1, 0, Pace::SEVERAL - 1] {
         pace = pace.after(things);
         assert!(!pace.is_busy());
     }
-    for many in [2, 3, u32::MAX] {
+    for many in [Pace::SEVERAL, Pace::SEVERAL + 1, u32::MAX] {
         pace = pace.after(many);
         for _ in 1..Pace::PATIENCE {
             pace = pace.after(1).after(0);
             assert!(pace.is_busy());
         }
         // Once more is enough to begin anew.
-        assert!(pace.after(2).after(1).is_busy());
+        assert!(pace.after(many).after(1).is_busy());
         pace = pace.after(1);
         assert!(!pace.is_busy());
     }

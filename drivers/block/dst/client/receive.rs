@@ -58,7 +58,7 @@ const SMALL: usize = 1 << 14;
 const FEW: usize = 1 << 16;
 
 /// Bytes of data that are as much to do as another frame.
-const THING: usize = 1 << 16;
+const THING: usize = 1 << 15;
 
 /// Where something is received.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -455,15 +455,15 @@ mod cases {
         // One that is just about to sleep may find the job before the one that is woken for it.
         assert!(away(1, 40)? < 10);
         // The first run has to find out.
-        away(2, 1)?;
-        assert!(away(2, 40)? > 30);
+        away(Pace::SEVERAL, 1)?;
+        assert!(away(Pace::SEVERAL, 40)? > 30);
         away(1, Pace::PATIENCE)?;
         assert!(away(1, 40)? < 10);
 
         // Nobody roams.
-        away(2, 1)?;
+        away(Pace::SEVERAL, 1)?;
         pool.resize(cpus)?;
-        assert_eq!(away(2, 40)?, 0);
+        assert_eq!(away(Pace::SEVERAL, 40)?, 0);
         cancel_all(&[probe]);
         Ok(())
     }

@@ -75,18 +75,21 @@ impl JobState {
     }
 }
 
-/// How busy a job is: whether it finds one thing to do when it runs, or several.
+/// How busy a job is: whether it finds few things to do when it runs, or several.
 ///
 /// Who asked for one thing most likely waits for it, which leaves a processor with nothing to do:
 /// the one that the job was scheduled on. Several things are a sign that somebody goes on asking
 /// there. Then another processor had better do them, and finds even more at a time.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Pace(
-    /// Runs that may find one thing until the job is not busy any more.
+    /// Runs that may find few things until the job is not busy any more.
     pub u32,
 );
 
 impl Pace {
+    /// Things to do at a time that make a job busy.
+    pub const SEVERAL: u32 = 4;
+
     /// Runs that a busy job is given to show that it still is.
     pub const PATIENCE: u32 = 16;
 
@@ -95,8 +98,8 @@ impl Pace {
     pub fn after(self, things: u32) -> Self {
         match things {
             0 => self,
-            1 => Self(self.0.saturating_sub(1)),
-            _ => Self(Self::PATIENCE),
+            1..Self::SEVERAL => Self(self.0.saturating_sub(1)),
+            Self::SEVERAL.. => Self(Self::PATIENCE),
         }
     }
 

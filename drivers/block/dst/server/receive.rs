@@ -51,7 +51,7 @@ const BYTE_BUDGET: usize = 1 << 20;
 const SHARE: usize = 1 << 18;
 
 /// Pages of data that are as much to do as another request.
-const PAGES: u32 = 16;
+const PAGES: u32 = 8;
 
 /// What is being received.
 pub(super) enum Receiving {
