@@ -6,7 +6,6 @@ import ctypes
 import fcntl
 import mmap
 import os
-import struct
 from collections.abc import Iterator
 
 PATH = "/sys/kernel/debug/kcov"
@@ -16,7 +15,7 @@ _DISABLE = 0x6365
 _TRACE_PC = 0
 # Places that are kept at a time; the kernel leaves out what comes after that.
 _ROOM = 1 << 16
-_WORD = ctypes.sizeof(ctypes.c_ulong)
+_Places = ctypes.c_ulong * _ROOM
 
 
 class Coverage:
@@ -30,7 +29,18 @@ class Coverage:
         if self.possible:
             self.file = os.open(PATH, os.O_RDWR)
             fcntl.ioctl(self.file, _INIT_TRACE, _ROOM)
-            self.places = mmap.mmap(self.file, _ROOM * _WORD)
+            self.places = _Places.from_address(self._map())
+
+    def _map(self) -> int:
+        """Where the kernel writes how many places it has seen, and which."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        # The module mmap looks at the size of the file, which is 0.
+        flags = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED
+        size = ctypes.c_size_t(ctypes.sizeof(_Places))
+        address = libc.mmap(None, size, *flags, self.file, ctypes.c_long(0))
+        assert address != ctypes.c_void_p(-1).value, os.strerror(ctypes.get_errno())
+        return address
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -38,13 +48,12 @@ class Coverage:
         if not self.possible:
             yield
             return
-        self.places[:_WORD] = bytes(_WORD)
+        self.places[0] = 0
         fcntl.ioctl(self.file, _ENABLE, _TRACE_PC)
         try:
             yield
         finally:
             fcntl.ioctl(self.file, _DISABLE, 0)
-        (count,) = struct.unpack_from("=Q", self.places)
-        found = set(struct.unpack_from(f"={count}Q", self.places, _WORD))
+        found = set(self.places[1 : self.places[0] + 1])
         self.news = not found <= self.reached
         self.reached |= found
