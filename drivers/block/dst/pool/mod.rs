@@ -36,7 +36,8 @@ use crate::abstractions::{
     lock::{
         new_spinlock_irq,
         SpinLockIrq, //
-    }, //
+    },
+    machine::processors, //
 };
 use core::ops::Deref;
 use kernel::{
@@ -87,6 +88,8 @@ pub(crate) struct Pool {
     slots: Pin<KVBox<[Slot]>>,
     /// How many slots jobs are given to; all of these have a thread. Zero once the pool is closed.
     active: Atomic<u32>,
+    /// How many of the slots have a home, the processor of the same number.
+    homes: u32,
     /// How many threads have nothing to do. Never less than those whose slot says so.
     idle: Atomic<i32>,
     watch: Watch,
@@ -130,8 +133,8 @@ impl Pool {
     ///
     /// Those of [`Pool::resize`].
     pub(crate) fn start() -> Result<Owner> {
-        let cpus = nr_cpu_ids();
-        let limit = cpus
+        let homes = processors();
+        let limit = nr_cpu_ids()
             .saturating_mul(LIMIT_PER_CPU)
             .clamp(LIMIT_MIN, LIMIT_MAX);
         let slots = KVBox::pin_slice(|_| Slot::new(), limit as usize, GFP_KERNEL)?;
@@ -139,6 +142,7 @@ impl Pool {
             pin_init!(Self {
                 slots,
                 active: Atomic::new(0),
+                homes,
                 idle: Atomic::new(0),
                 watch: Watch::new(),
                 threads <- new_mutex!(KVec::new(), "Pool::threads"),
@@ -153,7 +157,7 @@ impl Pool {
             _watch: watch,
         };
 
-        owner.resize(cpus.saturating_mul(2).min(limit))?;
+        owner.resize(homes.saturating_mul(2).min(limit))?;
         Ok(owner)
     }
 
@@ -215,8 +219,7 @@ impl Pool {
 
     /// Starts the thread of `slot`, which is the one after those of `running`.
     fn add(self: &Arc<Self>, running: &mut KVec<Thread>, index: usize, slot: &Slot) -> Result {
-        // There is a preference for each of the first processors, and none for further threads.
-        let cpu = u32::try_from(index).ok();
+        let cpu = u32::try_from(index).ok().filter(|cpu| *cpu < self.homes);
         let pool = self.clone();
 
         running.reserve(1, GFP_KERNEL)?;
@@ -335,12 +338,12 @@ impl Pool {
             return None;
         }
 
-        let cpus = nr_cpu_ids() as usize;
+        let homes = self.homes as usize;
         let active = self.active();
-        let roamers = active.len().saturating_sub(cpus);
+        let roamers = active.len().saturating_sub(homes);
 
         (0..roamers.min(ROAMERS))
-            .filter_map(|n| Some(cpus + (cpu + n).checked_rem(roamers)?))
+            .filter_map(|n| Some(homes + (cpu + n).checked_rem(roamers)?))
             .find(|index| active.get(*index).is_some_and(Slot::is_idle))
     }
 

@@ -428,7 +428,7 @@ mod cases {
     fn busy_jobs_roam() -> Result {
         let pool = Pool::start()?;
         let probe = Probe::new(&pool)?;
-        let cpus = nr_cpu_ids();
+        let homes = pool.homes;
         let mut asked = 0;
         // Has the job run, found to do something each time, and returns how often it was away.
         let mut away = |finds, runs: u32| -> Result<u64> {
@@ -446,12 +446,12 @@ mod cases {
             assert!(eventually(|| pool.active().iter().all(Slot::is_idle)));
 
             let after: KVec<u64> = done(&pool)?;
-            let roaming = |all: &[u64]| all.iter().skip(cpus as usize).sum::<u64>();
+            let roaming = |all: &[u64]| all.iter().skip(homes as usize).sum::<u64>();
 
             Ok(roaming(&after) - roaming(&before))
         };
 
-        pool.resize(cpus * 2)?;
+        pool.resize(homes * 2)?;
         // One that is just about to sleep may find the job before the one that is woken for it.
         assert!(away(1, 40)? < 10);
         // The first run has to find out.
@@ -462,7 +462,7 @@ mod cases {
 
         // Nobody roams.
         away(Pace::SEVERAL, 1)?;
-        pool.resize(cpus)?;
+        pool.resize(homes)?;
         assert_eq!(away(Pace::SEVERAL, 40)?, 0);
         cancel_all(&[probe]);
         Ok(())
