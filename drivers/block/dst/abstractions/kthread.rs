@@ -221,6 +221,15 @@ pub(crate) fn is_runnable(task: &Task) -> bool {
     unsafe { bindings::task_is_running(task.as_ptr()) }
 }
 
+/// Returns whether this processor had nothing to do until an interrupt came, which is what calls
+/// this then.
+///
+/// It may be called in any context.
+pub(crate) fn is_processor_idle() -> bool {
+    // SAFETY: There is always a current task, and it is valid.
+    unsafe { bindings::is_idle_task(Task::current_raw()) }
+}
+
 /// The function that all threads start in.
 ///
 /// # Safety

@@ -125,7 +125,7 @@ impl Job {
     pub(crate) fn schedule(self: &Arc<Self>) {
         self.cpu.store(CpuId::current().as_u32(), Relaxed);
         if self.stage.schedule() {
-            self.enqueue();
+            self.enqueue(None);
         }
     }
 
@@ -182,7 +182,7 @@ impl Job {
         job.runner.store(0, Relaxed);
         match job.stage.finish() {
             Next::Rest => {}
-            Next::Again => job.enqueue(),
+            Next::Again => job.enqueue(Some(slot)),
             Next::Cancelled => job.pool.announce_end(),
         }
     }
@@ -197,12 +197,12 @@ impl Job {
         Pace(self.pace.load(Relaxed))
     }
 
-    /// Puts the job into a queue, which the stage has just called for.
-    fn enqueue(self: &Arc<Self>) {
+    /// Puts the job into a queue, which the stage has just called for; see [`Pool::enqueue`].
+    fn enqueue(self: &Arc<Self>, from: Option<usize>) {
         // There is a `ListArc` from the time the stage calls for a queue until a thread takes the
         // job from it, and then not until the stage calls for one again.
         if let Ok(job) = ListArc::try_from_arc(self.clone()) {
-            self.pool.enqueue(job);
+            self.pool.enqueue(job, from);
         }
     }
 

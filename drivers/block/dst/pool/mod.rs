@@ -11,8 +11,9 @@
 //! The first threads, one for each processor, stay at home. Those that follow roam: the scheduler
 //! puts them on whatever processor has nothing to do. They get the jobs that are
 //! [busy](crate::proto::job::Pace), so that who asks for more and who does it do not share one
-//! processor. A job that is not finds the one free that it was scheduled on, as a rule, and there
-//! nobody else has to be woken for it.
+//! processor; as long as they find more, the same thread goes on with them. A job that is not busy
+//! finds the processor free that it was scheduled on, as a rule, and so does every job if an
+//! interrupt has scheduled it there that came when nothing ran. There nobody else has to be woken.
 //!
 //! To wake a thread on another processor costs more than most jobs take. So nobody is woken for
 //! the first job in the queue of a thread that runs or could: that comes to it next. If it does
@@ -32,7 +33,10 @@ mod worker;
 
 use crate::abstractions::{
     barrier::smp_mb,
-    kthread::Thread,
+    kthread::{
+        is_processor_idle,
+        Thread, //
+    },
     lock::{
         new_spinlock_irq,
         SpinLockIrq, //
@@ -257,7 +261,7 @@ impl Pool {
         let mut queue = slot.vacate();
 
         while let Some(job) = queue.pop_front() {
-            self.enqueue(job);
+            self.enqueue(job, None);
         }
 
         // Perhaps the thread was woken to steal a job and has not come to it.
@@ -266,10 +270,11 @@ impl Pool {
         }
     }
 
-    /// Puts `job` into the queue of a thread and wakes one that will run it.
+    /// Puts `job` into the queue of a thread and wakes one that will run it. If it is the thread of
+    /// slot `from` that calls this, because it has just run the job, it goes on with it if it roams.
     ///
     /// It may be called in any context.
-    fn enqueue(&self, mut job: ListArc<Job>) {
+    fn enqueue(&self, mut job: ListArc<Job>, mut from: Option<usize>) {
         let cpu = job.cpu() as usize;
 
         // A slot without a thread was seen by who looked at an old number of threads: the
@@ -280,7 +285,7 @@ impl Pool {
                 return;
             };
             let index = match job.pace().is_busy() {
-                true => self.idle_roamer(cpu).unwrap_or(home),
+                true => self.roamer(active, cpu, from.take()).unwrap_or(home),
                 false => home,
             };
             let Some(slot) = active.get(index) else {
@@ -331,15 +336,20 @@ impl Pool {
             .unwrap_or_default()
     }
 
-    /// Returns the number of a slot whose thread roams and has nothing to do, if one of the few does
-    /// that are looked at for `cpu`.
-    fn idle_roamer(&self, cpu: usize) -> Option<usize> {
-        if self.idle.load(Relaxed) <= 0 {
+    /// Returns which of the `active` slots has a thread that roams, for a job that was scheduled on
+    /// `cpu` or that the thread of slot `from` has just run: that one, if it roams, or one that has
+    /// nothing to do, if there is one among the few that are looked at. If the processor has nothing
+    /// else to do, nobody has to roam.
+    fn roamer(&self, active: &[Slot], cpu: usize, from: Option<usize>) -> Option<usize> {
+        let homes = self.homes as usize;
+
+        if let Some(from) = from.filter(|from| (homes..active.len()).contains(from)) {
+            return Some(from);
+        }
+        if self.idle.load(Relaxed) <= 0 || is_processor_idle() {
             return None;
         }
 
-        let homes = self.homes as usize;
-        let active = self.active();
         let roamers = active.len().saturating_sub(homes);
 
         (0..roamers.min(ROAMERS))

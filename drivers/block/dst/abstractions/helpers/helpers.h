@@ -147,6 +147,7 @@ void dstblk_helper_set_current_state(unsigned int state);
 int dstblk_helper_cond_resched(void);
 void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu);
 bool dstblk_helper_task_is_running(struct task_struct *task);
+bool dstblk_helper_is_idle_task(const struct task_struct *task);
 int dstblk_helper_raw_smp_processor_id(void);
 void dstblk_node_name(char *name, size_t size);
 struct task_struct *dstblk_helper_get_task_struct(struct task_struct *task);

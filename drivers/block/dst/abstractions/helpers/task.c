@@ -88,6 +88,11 @@ bool dstblk_helper_task_is_running(struct task_struct *task)
 	return task_is_running(task);
 }
 
+bool dstblk_helper_is_idle_task(const struct task_struct *task)
+{
+	return is_idle_task(task);
+}
+
 int dstblk_helper_raw_smp_processor_id(void)
 {
 	return raw_smp_processor_id();
