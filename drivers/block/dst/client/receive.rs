@@ -106,7 +106,7 @@ pub(super) struct Receiver {
     expect: Expect,
     control: KVec<u8>,
     ended: Ended,
-    /// How much was found to do, in bytes of data.
+    /// How much was found to do last, in bytes of data.
     found: usize,
     /// What was found wrong in a callback, until the job has seen to it.
     wrong: Option<Wrong>,
@@ -161,8 +161,6 @@ impl Connection {
     /// Receives what is there, but not too much at a time. Only called by the connection's job.
     pub(super) fn receive(&self) {
         let more = self.receiver.enter(|receiver| {
-            receiver.found = 0;
-
             let result = match receiver.wrong.take() {
                 Some(wrong) => Err(wrong),
                 None => self.frames(receiver, &self.socket, Context::Job),
@@ -242,6 +240,9 @@ impl Connection {
         context: Context,
     ) -> Result<bool, Wrong> {
         let mut any = false;
+
+        receiver.found = 0;
+
         let more = self.some_frames(receiver, source, context, &mut any);
 
         // Every byte is a sign of life, or a slow server would be taken for a dead one.
