@@ -20,7 +20,10 @@ FLAGS = {
 
 
 def is_frame(frame: Frame, epoch: int, generation: int) -> bool:
-    """Whether a frame is a request that the server has to answer, be it by a refusal."""
+    """Whether a frame is a request that the server has to answer, be it by a refusal.
+
+    What follows a header that promises nothing is not its business: see `has_tail`.
+    """
     flags = FLAGS.get(frame.opcode)
     if flags is None or frame.flags & ~flags or frame.status or frame.credits:
         return False
@@ -32,7 +35,15 @@ def is_frame(frame: Frame, epoch: int, generation: int) -> bool:
     if frame.opcode == Opcode.FLUSH and (frame.sector or frame.sectors):
         return False
     length = len(frame.payload) if frame.length is None else frame.length
-    return length == len(frame.payload) == wanted <= 512 * wire.SECTOR
+    if wanted and len(frame.payload) != wanted:
+        # It is sealed as a whole, so that no part of it is authentic.
+        return False
+    return length == wanted <= 512 * wire.SECTOR
+
+
+def has_tail(frame: Frame) -> bool:
+    """Whether more follows a frame than its header says, which the next one is looked for in."""
+    return frame.length is not None and len(frame.payload) > frame.length
 
 
 def is_offered(frame: Frame, geometry: Geometry) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from lab import sealed, wire
 from lab.guest import blockio, objects
-from lab.guest.fuzz_model import Change, Model, is_frame, is_offered
+from lab.guest.fuzz_model import Change, Model, has_tail, is_frame, is_offered
 from lab.guest.fuzz_peers import HONEST, MODIFYING, Gone
 from lab.guest.sealed_peers import SealedPeer, Way
 from lab.guest.server_fuzz import EDGES, SESSIONS, WILD, Fuzzer, drive
@@ -77,6 +77,7 @@ class Insiders(Fuzzer):
         if not is_frame(frame, peer.epoch, peer.generation):
             peer.broken = True
             return
+        peer.broken = has_tail(frame)
         key = peer, frame.handle
         if key in self.handles:
             self.ambiguous.add(key)
