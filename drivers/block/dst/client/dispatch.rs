@@ -54,7 +54,7 @@ impl Queue {
 
     /// Moves up to `most` things that the connection `number` with `stamp` has to send next to `list`,
     /// as far as there are any, the server has room for them and `list` for more. What is over without
-    /// having been sent goes to `ended`. If both are empty then, there is nothing to send now.
+    /// having been sent goes to `ended`. Returns whether there may be more.
     pub(super) fn take(
         &mut self,
         number: u16,
@@ -62,7 +62,7 @@ impl Queue {
         most: usize,
         list: &mut KVec<Outgoing>,
         ended: &mut Ended,
-    ) {
+    ) -> bool {
         while list.len() < most.min(list.capacity()) && ended.has_room() {
             let mut over = Over::Nothing;
             let next = self.next(number, stamp, &mut over);
@@ -74,9 +74,10 @@ impl Queue {
                 let _ = list.push_within_capacity(outgoing);
             }
             if is_last {
-                break;
+                return false;
             }
         }
+        true
     }
 
     /// Returns what the connection `number` with `stamp` has to send next, if there is anything and

@@ -110,10 +110,11 @@ impl Connection {
             if self.is_over() {
                 return;
             }
-            if sender.outbox.is_empty() && !self.fill(sender) {
+
+            let Ok(more) = self.fill(sender) else {
                 self.over(Cause::Lost);
                 return;
-            }
+            };
             if sender.outbox.is_empty() {
                 return;
             }
@@ -126,8 +127,8 @@ impl Connection {
                 |sending| drop(sent.push_within_capacity(sending)),
                 || (),
             );
+            let room = self.sent(sender);
 
-            self.sent(sender);
             match result {
                 Ok(Sent::All) => self.note_tx(),
                 Ok(Sent::Blocked) => return,
@@ -136,14 +137,21 @@ impl Connection {
                     return;
                 }
             }
+            if !more && !room {
+                return;
+            }
         }
         self.job.schedule();
     }
 
-    /// Puts as much as there is, and fits, into the outbox. Returns false if that failed.
-    fn fill(&self, sender: &mut Sender) -> bool {
+    /// Puts as much as there is, and fits, into the outbox, unless there is something in it. Returns
+    /// whether there may be more.
+    fn fill(&self, sender: &mut Sender) -> Result<bool> {
+        if !sender.outbox.is_empty() {
+            return Ok(true);
+        }
         if !self.fill_control(&mut sender.outbox) {
-            return false;
+            return Err(EIO);
         }
         loop {
             let Sender {
@@ -155,22 +163,25 @@ impl Connection {
             let room = outbox.room_for_any();
 
             if room == 0 {
-                return true;
+                return Ok(true);
             }
-            self.storage
+
+            let more = self
+                .storage
                 .queue
                 .lock()
                 .take(self.number, self.stamp, room, next, ended);
 
-            let any = self.end(ended) || !next.is_empty();
-
+            if ended.end() {
+                self.feed_later();
+            }
             for outgoing in next.drain_all() {
                 if !self.put(outbox, outgoing) {
-                    return false;
+                    return Err(EIO);
                 }
             }
-            if !any {
-                return true;
+            if !more {
+                return Ok(false);
             }
         }
     }
@@ -194,12 +205,13 @@ impl Connection {
             .is_ok()
     }
 
-    /// Notes that all of some frames with data is with the socket.
-    fn sent(&self, sender: &mut Sender) {
+    /// Notes that all of some frames with data is with the socket. Returns whether something has
+    /// ended by that, so that there is room for more.
+    fn sent(&self, sender: &mut Sender) -> bool {
         let Sender { sent, ended, .. } = sender;
 
         if sent.is_empty() {
-            return;
+            return false;
         }
         {
             let mut queue = self.storage.queue.lock();
@@ -208,20 +220,12 @@ impl Connection {
             sent.iter()
                 .for_each(|sending| ended.push(queue.sent(sending.handle)));
         }
+        // They hold on to the requests; if one was answered meanwhile, it ends just now.
         sent.clear();
-        ended.end();
-        // What was answered meanwhile has ended just now as well.
-        self.feed_later();
-    }
 
-    /// Ends what is over, and has bios looked after that may have waited for its memory. Returns
-    /// whether there was anything.
-    fn end(&self, ended: &mut Ended) -> bool {
         let any = ended.end();
 
-        if any {
-            self.feed_later();
-        }
+        self.feed_later();
         any
     }
 
