@@ -161,7 +161,7 @@ impl Drop for Hash {
 pub(crate) struct Hashing<'a>(&'a mut Hash);
 
 impl Hashing<'_> {
-    /// Goes on with what the pieces of `list` hold, in their order. Process context.
+    /// Goes on with what the pieces of `list` hold, in their order. Not in hard interrupts.
     ///
     /// # Errors
     ///

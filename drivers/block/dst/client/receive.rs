@@ -90,11 +90,11 @@ enum Expect {
 }
 
 impl Expect {
-    /// Returns whether it may be received where it arrives.
-    fn is_small(&self) -> bool {
+    /// Returns whether it may be received from `inbox` where it arrives.
+    fn is_small(&self, inbox: &Inbox) -> bool {
         match self {
             Self::Header | Self::Waste { .. } => true,
-            Self::Data { data, .. } => data.len <= SMALL,
+            Self::Data { data, .. } => data.len <= SMALL && inbox.is_quick(),
             Self::Control { .. } | Self::Sealed => false,
         }
     }
@@ -207,7 +207,7 @@ impl Connection {
         // If somebody else is inside, he goes on with it.
         let mut done = true;
         let more = self.receiver.enter(|receiver| {
-            if receiver.wrong.is_some() || !receiver.inbox.is_plain() {
+            if receiver.wrong.is_some() || receiver.inbox.is_sealed() {
                 done = false;
                 return;
             }
@@ -267,7 +267,9 @@ impl Connection {
             if self.is_over() {
                 return Ok(false);
             }
-            if context == Context::Passing && (portion >= FEW || !receiver.expect.is_small()) {
+            if context == Context::Passing
+                && (portion >= FEW || !receiver.expect.is_small(&receiver.inbox))
+            {
                 return Ok(true);
             }
 

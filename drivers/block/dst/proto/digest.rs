@@ -69,6 +69,11 @@ impl Digest {
         }
     }
 
+    /// Whether computing it takes little longer than copying the data would.
+    pub fn is_quick(self) -> bool {
+        matches!(self, Self::Crc32c | Self::Xxhash64)
+    }
+
     /// Whether it needs a key, which is the identity of the session.
     pub fn is_keyed(self) -> bool {
         matches!(self, Self::HmacSha256)

@@ -77,6 +77,7 @@ impl Method {
                 hash,
                 value: [0; MAX_SIZE],
                 len: self.digest.size(),
+                quick: self.digest.is_quick(),
             }),
             false => Err(EINVAL),
         }
@@ -125,12 +126,18 @@ pub(crate) struct Digester {
     value: [u8; MAX_SIZE],
     /// Bytes of `value` that are used.
     len: usize,
+    quick: bool,
 }
 
 impl Digester {
     /// Returns the number of bytes in a digest.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Returns whether computing takes little longer than copying the data would.
+    pub(super) fn is_quick(&self) -> bool {
+        self.quick
     }
 
     /// Returns the digest of `body`, which is looked at by means of `pieces`.

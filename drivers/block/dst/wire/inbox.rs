@@ -102,9 +102,19 @@ impl Inbox {
         self.protection = protection;
     }
 
-    /// Returns whether nothing protects the frames that come.
-    pub(crate) fn is_plain(&self) -> bool {
-        matches!(self.protection, Incoming::Plain)
+    /// Returns whether the frames that come are sealed: then they can only be looked at in process
+    /// context.
+    pub(crate) fn is_sealed(&self) -> bool {
+        matches!(self.protection, Incoming::Sealed(_))
+    }
+
+    /// Returns whether it takes little time to find out if data is what was sent.
+    pub(crate) fn is_quick(&self) -> bool {
+        match &self.protection {
+            Incoming::Plain => true,
+            Incoming::Digest(digester) => digester.is_quick(),
+            Incoming::Sealed(_) => false,
+        }
     }
 
     /// Gives the memory back that [`Self::protect`] got. What was received is of no use then.
@@ -112,7 +122,8 @@ impl Inbox {
         self.staging.take()
     }
 
-    /// Returns the next header; [`None`] if not all of it is there yet. Process context.
+    /// Returns the next header; [`None`] if not all of it is there yet. Process context, if frames
+    /// are sealed.
     ///
     /// # Errors
     ///
