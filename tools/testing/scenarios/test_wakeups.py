@@ -58,6 +58,16 @@ def test_a_thread_computes_what_takes_long(server: Machine, client: Machine) -> 
     assert jobs(client) - before < REQUESTS / 4
 
 
+def test_threads_that_roam_never_preempt(client: Machine) -> None:
+    homes = client.flavour.cpus
+    policies = {
+        n: client.run("chrt", "-p", client.run("pgrep", "-x", f"dst/{n}").out.strip()).out
+        for n in range(2 * homes)
+    }
+    assert all("SCHED_OTHER" in policies[n] for n in range(homes)), policies
+    assert all("SCHED_BATCH" in policies[n] for n in range(homes, 2 * homes)), policies
+
+
 def test_a_thread_receives_what_is_long(disk: str, client: Machine) -> None:
     before = jobs(client)
     run(client, disk, "randread", "64k")

@@ -146,6 +146,13 @@ impl Prepared {
         self.thread.task()
     }
 
+    /// Has the thread wait until the task that runs where it is woken has had its time, or goes to
+    /// sleep. Others do not get more of the processors by that, only later. This sleeps.
+    pub(crate) fn never_preempt(&self) {
+        // SAFETY: The task is that of a thread that was not stopped, and valid.
+        unsafe { bindings::dstblk_kthread_never_preempt(self.thread.task.as_ptr()) };
+    }
+
     /// Lets the thread run.
     pub(crate) fn start(self) -> Thread {
         self.thread.wake();

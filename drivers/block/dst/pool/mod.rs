@@ -11,9 +11,13 @@
 //! The first threads, one for each processor, stay at home. Those that follow roam: the scheduler
 //! puts them on whatever processor has nothing to do. They get the jobs that are
 //! [busy](crate::proto::job::Pace), so that who asks for more and who does it do not share one
-//! processor; as long as they find more, the same thread goes on with them. A job that is not busy
-//! finds the processor free that it was scheduled on, as a rule, and so does every job if an
-//! interrupt has scheduled it there that came when nothing ran. There nobody else has to be woken.
+//! processor; as long as they find more, the same thread goes on with them. Where all processors
+//! are taken they interrupt nobody: who asks goes on until he waits or has had his time, and the job
+//! finds all the more.
+//!
+//! A job that is not busy finds the processor free that it was scheduled on, as a rule, and so does
+//! every job if an interrupt has scheduled it there that came when nothing ran. There nobody else has
+//! to be woken.
 //!
 //! To wake a thread on another processor costs more than most jobs take. So nobody is woken for
 //! the first job in the queue of a thread that runs or could: that comes to it next. If it does
@@ -232,6 +236,9 @@ impl Pool {
             worker::run(&pool, index, current);
         })?;
 
+        if cpu.is_none() {
+            thread.never_preempt();
+        }
         slot.occupy(thread.task().clone());
         running.push(thread.start(), GFP_KERNEL)?;
         Ok(())

@@ -146,6 +146,7 @@ void dstblk_sema_assert_is_held(struct semaphore *sem);
 void dstblk_helper_set_current_state(unsigned int state);
 int dstblk_helper_cond_resched(void);
 void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu);
+void dstblk_kthread_never_preempt(struct task_struct *task);
 bool dstblk_helper_task_is_running(struct task_struct *task);
 bool dstblk_helper_is_idle_task(const struct task_struct *task);
 int dstblk_helper_raw_smp_processor_id(void);

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <uapi/linux/sched/types.h>
 #include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -81,6 +82,17 @@ void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu)
 {
 	if (cpu < nr_cpu_ids && cpu_possible(cpu))
 		kthread_affine_preferred(task, cpumask_of(cpu));
+}
+
+void dstblk_kthread_never_preempt(struct task_struct *task)
+{
+	const struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = SCHED_BATCH,
+	};
+
+	/* With no priority that could be out of range there is nothing to refuse. */
+	WARN_ON_ONCE(sched_setattr_nocheck(task, &attr));
 }
 
 bool dstblk_helper_task_is_running(struct task_struct *task)
