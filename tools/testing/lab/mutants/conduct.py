@@ -210,6 +210,22 @@ MUTANTS = [
         ("test_hostile.py::test_impossible_requests",),
     ),
     Mutant(
+        "held-up",
+        "S1",
+        "whoever breaks off takes no thread of the pool with him",
+        (
+            Edit(
+                "server/connection.rs",
+                "End::Fault(_) if [[self.stamp().is_none()]] => return,",
+                """{
+                       kernel::time::delay::fsleep(kernel::time::Delta::from_secs(3));
+                       self.stamp().is_none()
+                   }""",
+            ),
+        ),
+        ("test_attacks_load.py::test_an_honest_client_gets_on",),
+    ),
+    Mutant(
         "stolen-session",
         "S3",
         "a session belongs to the key that it was begun with",
