@@ -9,8 +9,10 @@ from lab.bed import Bed
 from lab.dst import PORT
 from lab.guest.logwrites import DISCARD, FUA
 from lab.machine import Machine
+from lab.peer import Client
 from lab.pool import Spec
 from lab.wild import WildDisk
+from lab.wire import Opcode, Status
 
 SIZE = 64 << 20
 
@@ -78,6 +80,40 @@ def test_a_crash_of_the_server_fails_the_next_flush_once(
     assert attempt(client, "flush") == "EIO"
     assert attempt(client, "flush") == ""
     assert lost(client) == 1 and complaints(client) == before + 1
+
+
+def test_an_error_is_not_lost_with_the_connection(server: Machine) -> None:
+    """What the device says once is still said if nobody was there to hear it."""
+    sick = WildDisk(server, cached=True)
+    server.dst.export("disk", sick.path, "--shared-writers", allow=("127.0.0.0/8:rw",))
+
+    other = Client(server)
+    other.hello("disk", session=b"o" * 16)
+    client = Client(server)
+    client.hello("disk", session=b"s" * 16)
+    client.write(8, b"a" * 4096)
+    sick.fail("flush")
+    # The server cannot know whether this has arrived.
+    assert client.ask(client.request(Opcode.FLUSH)).status == Status.IO
+    sick.fail()
+    client.close(reset=True)
+    # The session is forgotten: it had no other connection.
+    server.wait("objects.sessions_are", 30, count=1)
+    again = Client(server)
+    again.hello("disk", session=b"s" * 16, epoch=2)
+    assert other.ask(other.request(Opcode.FLUSH)).status == Status.OK
+    assert again.ask(again.request(Opcode.FLUSH)).status == Status.IO
+    # Nor did anybody hear that.
+    again.close(reset=True)
+    last = Client(server)
+    last.hello("disk", session=b"s" * 16, epoch=3)
+    assert last.ask(last.request(Opcode.FLUSH)).status == Status.IO
+    assert last.ask(last.request(Opcode.FLUSH)).status == Status.OK
+    # What has succeeded since then is the last that is known.
+    last.close(reset=True)
+    end = Client(server)
+    end.hello("disk", session=b"s" * 16, epoch=4)
+    assert end.ask(end.request(Opcode.FLUSH)).status == Status.OK
 
 
 def test_a_crash_after_a_flush_costs_nothing(disk: str, server: Machine, client: Machine) -> None:

@@ -77,7 +77,8 @@ use super::{
         Listeners,
         Use, //
     },
-    sessions::Sessions, //
+    sessions::Sessions,
+    unheard::Unheard, //
 };
 
 /// An exported block device.
@@ -106,6 +107,9 @@ pub(crate) struct Export {
     pub(super) changes: Arc<Changes>,
     /// Digests that clients may ask for.
     pub(super) digests: Methods,
+    /// Errors of flushes that clients may not have heard of.
+    #[pin]
+    pub(super) unheard: Unheard,
     #[pin]
     pub(super) inner: Mutex<Inner>,
     /// Taken by who adds it, before all other locks, until all who listen were told.
@@ -235,6 +239,7 @@ impl Export {
                 clock: Clock::new(),
                 changes,
                 digests,
+                unheard <- Unheard::new(),
                 inner <- new_mutex!(
                     Inner {
                         door,

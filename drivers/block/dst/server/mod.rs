@@ -39,6 +39,7 @@ mod serve;
 mod sessions;
 mod settings;
 mod trace;
+mod unheard;
 pub(crate) mod walls;
 
 use kernel::{

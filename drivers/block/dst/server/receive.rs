@@ -196,6 +196,15 @@ impl Serving {
 
         match checked {
             Ok(Request::Write { .. }) => self.receiving = Receiving::Data(io, 0),
+            Ok(Request::Flush) => match self.export().unheard.take(self.admission.session) {
+                Some(status) => {
+                    io.status = status;
+                    // It may be lost on its way as well.
+                    self.failed = Some(status);
+                    self.finish(connection, io);
+                }
+                None => self.submit(connection, io)?,
+            },
             Ok(_) => self.submit(connection, io)?,
             Err(_) => match channel.inbox.waste(header.payload as usize) {
                 0 => self.finish(connection, io),

@@ -64,6 +64,9 @@ pub(super) struct Serving {
     pub(super) found: u32,
     /// Requests that are done, but not in the outbox yet.
     pub(super) finished: Queue,
+    /// How a flush has failed, if none has succeeded since then: as long as the connection lives,
+    /// nobody knows whether the client has heard of it.
+    pub(super) failed: Option<Status>,
 }
 
 impl Serving {
@@ -102,6 +105,7 @@ impl Serving {
                 receiving: Receiving::Header,
                 found: 0,
                 finished: Queue::new(),
+                failed: None,
             },
         ))
     }
@@ -111,9 +115,14 @@ impl Serving {
         &self.admission.export
     }
 
-    /// Returns the export and drops everything else.
+    /// Returns the export and drops everything else, when all requests are done.
     pub(super) fn into_export(self: KBox<Self>) -> Arc<Export> {
-        self.admission.export.clone()
+        let export = self.admission.export.clone();
+
+        if let Some(status) = self.failed {
+            export.unheard.keep(self.admission.session, status);
+        }
+        export
     }
 
     /// Returns the epoch and the generation of the connection.
@@ -195,6 +204,9 @@ impl Serving {
         while let Some(io) = done.pop() {
             connection.link.end();
             self.count(connection, &io);
+            if io.opcode == Opcode::Flush {
+                self.failed = (!io.status.is_ok()).then_some(io.status);
+            }
             self.finished.push(io);
         }
     }
