@@ -12,7 +12,7 @@
 //! only, so that it needs no locks; what others have to know of it is in its [`link`].
 //!
 //! Lock order: the state of a connection (only ever taken by its job), [`registry`], the export's
-//! own lock, and then locks of mailboxes and jobs, which are leaves.
+//! own lock, and then locks of mailboxes, jobs and [`unheard`] errors, which are leaves.
 
 mod backend;
 mod change;
