@@ -169,6 +169,17 @@ class Client(Connection):
             if frame.opcode not in (Opcode.EVENT, Opcode.PING):
                 return frame
 
+    def failed_flush(self) -> Frame:
+        """Flush, which fails; the PING that follows, for which nothing was waited before."""
+        assert self.ask(self.request(Opcode.FLUSH)).status == Status.IO
+        ping = self.receive()
+        assert ping.opcode == Opcode.PING, ping
+        return ping
+
+    def pong(self, ping: Frame) -> None:
+        """Answer a PING of the server."""
+        self.send(dataclasses.replace(ping, opcode=Opcode.PING | wire.REPLY))
+
     def read(self, sector: int, sectors: int) -> bytes:
         """Read within one frame."""
         answer = self.ask(self.request(Opcode.READ, sector, sectors))

@@ -95,11 +95,13 @@ class ThrottledDisk:
 class WildDisk:
     """A disk that holds what the test wants it to hold."""
 
-    def __init__(self, machine: Machine, cached: bool = False) -> None:
+    def __init__(self, machine: Machine, cached: bool = False, fua: bool = True) -> None:
         self.machine = machine
         if machine.flavour.stock:
             machine.sh("modprobe nbd")
-        machine.call("disk.create", device=DEVICE, backing=machine.disk(0), cached=cached)
+        machine.call(
+            "disk.create", device=DEVICE, backing=machine.disk(0), cached=cached, fua=fua
+        )
         self.path = DEVICE
 
     def fail(self, *kinds: str) -> None:

@@ -200,6 +200,9 @@ def test_every_failure_of_a_device_is_told(server: Machine, subtests: pytest.Sub
                 data = bytes(4096) if operation == "write" else b""
                 answer = peer.ask(peer.request(opcode, *place, payload=data))
                 assert answer.status == wanted and not answer.payload, answer
+                if operation == "flush":
+                    # The server wants to know that it was heard.
+                    peer.pong(peer.receive())
                 fake.on.clear()
                 assert peer.ask(peer.request(opcode, *place, payload=data)).status == Status.OK
     assert peer.alive()

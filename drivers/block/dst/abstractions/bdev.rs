@@ -237,6 +237,15 @@ impl Device {
         done(unsafe { bindings::blkdev_issue_flush(self.as_ptr()) })
     }
 
+    /// Returns whether the device has a cache that loses its contents with the power, and no way to
+    /// make a single write durable: who asks for that gets a flush of everything. Any context.
+    pub(crate) fn lacks_fua(&self) -> bool {
+        let bdev = self.as_ptr();
+
+        // SAFETY: By the type invariants, the device is valid.
+        unsafe { bindings::bdev_write_cache(bdev) && !bindings::bdev_fua(bdev) }
+    }
+
     /// Returns what the device can do now. It may be something else the next time.
     pub(crate) fn limits(&self) -> Limits {
         let bdev = self.as_ptr();

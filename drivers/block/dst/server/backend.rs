@@ -40,10 +40,13 @@ use crate::abstractions::{
     }, //
 };
 
-use super::io::{
-    Io,
-    IoBox,
-    Queue, //
+use super::{
+    flushes::Failed,
+    io::{
+        Io,
+        IoBox,
+        Queue, //
+    }, //
 };
 
 /// An open block device that requests are submitted to.
@@ -123,8 +126,16 @@ impl Backend {
         &self.backlog
     }
 
+    /// Returns the flushes of the device that have failed.
+    pub(super) fn failed_flushes(&self) -> &Failed {
+        self.backlog.failed_flushes()
+    }
+
     /// Submits a request. Process context; does not wait for the device.
-    pub(super) fn submit(&self, io: IoBox) {
+    pub(super) fn submit(&self, mut io: IoBox) {
+        if io.command == (Command::Write { fua: true }) && self.device().lacks_fua() {
+            io.flush_after();
+        }
         if io.command == Command::Discard || !self.device().can_fail_fast() {
             return self.backlog.push(io);
         }
@@ -142,11 +153,12 @@ fn submit(set: &Set, io: IoBox, wait: Wait) -> Result<(), IoBox> {
     set.submit(io, command, sector, bytes, wait)
 }
 
-/// Requests for the submitter.
+/// Requests for the submitter, and what all requests of the device share.
 #[pin_data]
 pub(super) struct Backlog {
     /// Major and minor number of the device.
     number: (u32, u32),
+    failed: Failed,
     #[pin]
     waiting: SpinLockIrq<Waiting>,
 }
@@ -163,6 +175,7 @@ impl Backlog {
         Arc::pin_init(
             pin_init!(Self {
                 number,
+                failed: Failed::new(),
                 waiting <- new_spinlock_irq!(
                     Waiting {
                         ios: Queue::new(),
@@ -178,6 +191,11 @@ impl Backlog {
     /// Returns the major and the minor number of the device.
     pub(super) fn device_number(&self) -> (u32, u32) {
         self.number
+    }
+
+    /// Returns the flushes of the device that have failed.
+    pub(super) fn failed_flushes(&self) -> &Failed {
+        &self.failed
     }
 
     /// Has the submitter submit `io`. Any context.

@@ -68,6 +68,7 @@ use super::{
         Credentials,
         Door, //
     },
+    flushes::Absent,
     link::{
         Link,
         Stage, //
@@ -78,7 +79,6 @@ use super::{
         Use, //
     },
     sessions::Sessions,
-    unheard::Unheard, //
 };
 
 /// An exported block device.
@@ -107,9 +107,6 @@ pub(crate) struct Export {
     pub(super) changes: Arc<Changes>,
     /// Digests that clients may ask for.
     pub(super) digests: Methods,
-    /// Errors of flushes that clients may not have heard of.
-    #[pin]
-    pub(super) unheard: Unheard,
     #[pin]
     pub(super) inner: Mutex<Inner>,
     /// Taken by who adds it, before all other locks, until all who listen were told.
@@ -141,6 +138,8 @@ pub(super) struct Inner {
     /// Until it is removed.
     pub(super) backend: Option<Arc<Backend>>,
     pub(super) sessions: Sessions,
+    /// Those that may come back.
+    pub(super) absent: Absent,
     pub(super) removing: bool,
     /// Whether the device is closed, and nothing is left to be done.
     pub(super) gone: bool,
@@ -239,7 +238,6 @@ impl Export {
                 clock: Clock::new(),
                 changes,
                 digests,
-                unheard <- Unheard::new(),
                 inner <- new_mutex!(
                     Inner {
                         door,
@@ -250,6 +248,7 @@ impl Export {
                         uses,
                         backend: Some(backend),
                         sessions: Sessions::new(),
+                        absent: Absent::new()?,
                         removing: false,
                         gone: false,
                         error: None,
@@ -348,6 +347,10 @@ impl Export {
         let session = {
             let mut inner = self.inner.lock();
             let session = inner.sessions.leave(link)?;
+
+            if let Some((id, heard)) = session.legacy() {
+                inner.absent.add(id, heard);
+            }
 
             self.changes.note();
             session

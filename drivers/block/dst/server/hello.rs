@@ -61,6 +61,7 @@ use super::{
         Export,
         Inner, //
     },
+    flushes::Hearing,
     handshake::Proof,
     link::Link,
     sessions::Session,
@@ -167,6 +168,8 @@ pub(super) struct Admission {
     pub(super) backend: Arc<Backend>,
     /// Counters of the session.
     pub(super) counters: Arc<Counters>,
+    /// What the client knows of flushes that have failed.
+    pub(super) hearing: Arc<Hearing>,
     /// The session.
     pub(super) session: SessionId,
     /// Number of the connection in the session.
@@ -247,7 +250,10 @@ impl Admission {
         let session = inner.sessions.join(hello, link, proof, || {
             let share = visit.take(Stock::Sessions, 1)?;
 
-            let session = Session::new(hello, client, durable, total, share, now)?;
+            // Who was not here before has nothing to lose so far.
+            let heard = inner.absent.get(hello.session);
+            let heard = heard.unwrap_or_else(|| backend.failed_flushes().count());
+            let session = Session::new(hello, client, durable, total, heard, share, now)?;
 
             export.changes.note();
             Ok(session)
@@ -257,6 +263,7 @@ impl Admission {
             export: export.clone(),
             backend,
             counters: session.counters().clone(),
+            hearing: session.hearing().clone(),
             durable: session.is_durable(),
             session: hello.session,
             number: hello.connection,

@@ -71,6 +71,8 @@ pub(super) struct Io {
     pub(super) cost: u32,
     /// How it ended.
     pub(super) status: Status,
+    /// Of how many failed flushes the reply tells the client, if of any.
+    pub(super) tells: Option<u64>,
     /// When it was handed to the device.
     begun: Instant<Monotonic>,
     /// Nanoseconds that the device took, if it was handed to it.
@@ -105,6 +107,7 @@ impl Io {
             command: Command::Flush,
             cost: 0,
             status: Status::Ok,
+            tells: None,
             begun: Instant::now(),
             took: None,
             pages: KVec::new(),
@@ -161,6 +164,13 @@ impl Io {
     pub(super) fn begin(&mut self) {
         self.begun = Instant::now();
         trace::request(self);
+    }
+
+    /// Has the server flush the device when the write is done, in place of the block layer: if that
+    /// fails, it is known that not only this write may be lost.
+    pub(super) fn flush_after(&mut self) {
+        self.command = Command::Write { fua: false };
+        self.flush = true;
     }
 
     /// Returns the sector where the command begins on the disk, and its length in bytes.
@@ -266,6 +276,10 @@ impl Owner for Io {
             return backlog.push(io);
         }
         io.status = translate(status);
+        // For want of memory no device was asked.
+        if io.command == Command::Flush && !matches!(io.status, Status::Ok | Status::Resource) {
+            io.backlog.failed_flushes().note(io.status);
+        }
         io.took = Some(io.begun.elapsed().as_nanos().unsigned_abs());
         trace::io_done(&io);
 

@@ -12,7 +12,7 @@
 //! only, so that it needs no locks; what others have to know of it is in its [`link`].
 //!
 //! Lock order: the state of a connection (only ever taken by its job), [`registry`], the export's
-//! own lock, and then locks of mailboxes, jobs and [`unheard`] errors, which are leaves.
+//! own lock, and then locks of mailboxes, jobs and failed [`flushes`], which are leaves.
 
 mod backend;
 mod change;
@@ -23,6 +23,7 @@ mod counters;
 mod device;
 mod door;
 pub(crate) mod export;
+mod flushes;
 mod greeting;
 mod handshake;
 mod hello;
@@ -39,7 +40,6 @@ mod serve;
 mod sessions;
 mod settings;
 mod trace;
-mod unheard;
 pub(crate) mod walls;
 
 use kernel::{

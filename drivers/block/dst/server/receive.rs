@@ -122,7 +122,10 @@ impl Serving {
             return Err(End::Violation("frame of another epoch or generation"));
         }
         if header.reply {
-            return Err(End::Violation("answer to nothing"));
+            return match header.opcode == Opcode::Ping && self.heard(header.handle) {
+                true => Ok(Some(0)),
+                false => Err(End::Violation("answer to nothing")),
+            };
         }
         match header.opcode {
             Opcode::Ping => {
@@ -196,15 +199,6 @@ impl Serving {
 
         match checked {
             Ok(Request::Write { .. }) => self.receiving = Receiving::Data(io, 0),
-            Ok(Request::Flush) => match self.export().unheard.take(self.admission.session) {
-                Some(status) => {
-                    io.status = status;
-                    // It may be lost on its way as well.
-                    self.failed = Some(status);
-                    self.finish(connection, io);
-                }
-                None => self.submit(connection, io)?,
-            },
             Ok(_) => self.submit(connection, io)?,
             Err(_) => match channel.inbox.waste(header.payload as usize) {
                 0 => self.finish(connection, io),

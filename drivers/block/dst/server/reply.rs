@@ -10,7 +10,12 @@ use crate::{
         Gather,
         Scatter, //
     },
-    proto::credits::Grant,
+    proto::{
+        credits::Grant,
+        frame::Header,
+        opcode::Opcode,
+        units::Handle, //
+    },
     wire::{
         fault::Fault,
         inbox::Destination,
@@ -97,18 +102,26 @@ impl Serving {
     /// Puts the replies of requests that are done into the outbox.
     fn fill(&mut self, channel: &mut Channel) -> Result<(), End> {
         while channel.outbox.room() > OUTBOX_SPARE {
-            let Some(io) = self.finished.pop() else {
+            let Some(mut io) = self.finished.pop() else {
                 break;
             };
             let header = io.reply(io.cost).header(self.stamp());
+            let tells = io.tells.take();
 
             match channel.outbox.push(&header, &[], Some(Data(io))) {
                 Ok(()) => (),
-                Err(Refused::Full(Some(data))) => {
+                Err(Refused::Full(Some(mut data))) => {
+                    data.0.tells = tells;
                     self.finished.push_front(data.0);
                     break;
                 }
                 Err(Refused::Full(None) | Refused::Failed) => return Err(End::Failed),
+            }
+            // Its answer shows that the reply has arrived.
+            if let Some(count) = tells {
+                if !channel.push_bare(Header::request(Opcode::Ping, Handle(count), self.stamp())) {
+                    return Err(End::Failed);
+                }
             }
         }
         Ok(())

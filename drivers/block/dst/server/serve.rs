@@ -64,9 +64,8 @@ pub(super) struct Serving {
     pub(super) found: u32,
     /// Requests that are done, but not in the outbox yet.
     pub(super) finished: Queue,
-    /// How a flush has failed, if none has succeeded since then: as long as the connection lives,
-    /// nobody knows whether the client has heard of it.
-    pub(super) failed: Option<Status>,
+    /// Of how many failed flushes the client was told.
+    told_failed: u64,
 }
 
 impl Serving {
@@ -105,7 +104,7 @@ impl Serving {
                 receiving: Receiving::Header,
                 found: 0,
                 finished: Queue::new(),
-                failed: None,
+                told_failed: 0,
             },
         ))
     }
@@ -117,12 +116,7 @@ impl Serving {
 
     /// Returns the export and drops everything else, when all requests are done.
     pub(super) fn into_export(self: KBox<Self>) -> Arc<Export> {
-        let export = self.admission.export.clone();
-
-        if let Some(status) = self.failed {
-            export.unheard.keep(self.admission.session, status);
-        }
-        export
+        self.admission.export.clone()
     }
 
     /// Returns the epoch and the generation of the connection.
@@ -201,14 +195,40 @@ impl Serving {
     pub(super) fn reap(&mut self, connection: &Connection) {
         let mut done = self.mailbox.take();
 
-        while let Some(io) = done.pop() {
+        while let Some(mut io) = done.pop() {
             connection.link.end();
-            self.count(connection, &io);
             if io.opcode == Opcode::Flush {
-                self.failed = (!io.status.is_ok()).then_some(io.status);
+                self.tell_failed(&mut io);
             }
+            self.count(connection, &io);
             self.finished.push(io);
         }
+    }
+
+    /// Has the flush `io`, which the device is done with, tell of those that have failed, if the
+    /// client has not heard of them.
+    fn tell_failed(&mut self, io: &mut Io) {
+        let failed = self.admission.backend.failed_flushes();
+        let count = failed.count();
+
+        if count > self.admission.hearing.heard() {
+            if io.status.is_ok() {
+                io.status = failed.status();
+            }
+            io.tells = Some(count);
+            self.told_failed = count;
+        }
+    }
+
+    /// Notes that the client has received what came before the PING with this `handle`; returns
+    /// whether there was such a PING.
+    pub(super) fn heard(&mut self, handle: Handle) -> bool {
+        let is_answer = (1..=self.told_failed).contains(&handle.0);
+
+        if is_answer {
+            self.admission.hearing.hear(handle.0);
+        }
+        is_answer
     }
 
     /// Counts a request that is done, and reports it if it has failed.

@@ -38,6 +38,7 @@ use super::{
     counters::Counters,
     door::Credentials,
     export::Export,
+    flushes::Hearing,
     handshake::Proof,
     hello::Denial,
     link::{
@@ -86,6 +87,8 @@ pub(super) struct Session {
     /// Pages it may have in flight.
     window: u32,
     counters: Arc<Counters>,
+    /// What its client knows of flushes that have failed.
+    hearing: Arc<Hearing>,
     /// What further connections can join with, from the same handshake. In memory of its own, which
     /// is wiped: this here moves about with the session.
     common: Option<Arc<SessionKeys>>,
@@ -96,12 +99,14 @@ pub(super) struct Session {
 
 impl Session {
     /// Returns a session without members that begins with `hello` at the time `now`; `durable` if
-    /// the client is told that there is no volatile cache.
+    /// the client is told that there is no volatile cache. The client has heard of the first `heard`
+    /// flushes that have failed.
     pub(super) fn new(
         hello: &Hello<'_>,
         client: CString,
         durable: bool,
         window: u32,
+        heard: u64,
         share: Share,
         now: u64,
     ) -> Result<Self> {
@@ -117,6 +122,7 @@ impl Session {
             connections: hello.connections,
             window,
             counters: Arc::new(Counters::default(), GFP_KERNEL)?,
+            hearing: Hearing::new(heard)?,
             common: None,
             members: KVec::new(),
             _share: share,
@@ -215,6 +221,17 @@ impl Session {
     /// Returns its counters.
     pub(super) fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    /// Returns what its client knows of flushes that have failed.
+    pub(super) fn hearing(&self) -> &Arc<Hearing> {
+        &self.hearing
+    }
+
+    /// Returns what has to be known if it comes back: who it is, and of how many failed flushes its
+    /// client has heard. What does not write has nothing to lose.
+    pub(super) fn legacy(&self) -> Option<(SessionId, u64)> {
+        self.write.then(|| (self.id, self.hearing.heard()))
     }
 
     /// Returns whether all that it writes has to be durable when it is done.

@@ -38,7 +38,7 @@ _disks: dict[str, "Disk"] = {}
 class Disk:
     """One of them."""
 
-    def __init__(self, device: str, backing: str, cached: bool, seed: int) -> None:
+    def __init__(self, device: str, backing: str, cached: bool, fua: bool, seed: int) -> None:
         self.dice = random.Random(seed)
         self.stable = os.open(backing, os.O_RDWR | os.O_DIRECT)
         self.memory = mmap.mmap(-1, MOST)
@@ -60,7 +60,7 @@ class Disk:
         self.nbd = os.open(device, os.O_RDWR)
         fcntl.ioctl(self.nbd, _SET_BLKSIZE, SECTOR)
         fcntl.ioctl(self.nbd, _SET_SIZE_BLOCKS, size // SECTOR)
-        flush = _SEND_FLUSH | _SEND_FUA if cached else 0
+        flush = _SEND_FLUSH | (_SEND_FUA if fua else 0) if cached else 0
         fcntl.ioctl(self.nbd, _SET_FLAGS, _HAS_FLAGS | _SEND_ZEROES | flush)
         fcntl.ioctl(self.nbd, _SET_TIMEOUT, 0)
         queue = f"/sys/block/{os.path.basename(device)}/queue/max_sectors_kb"
@@ -173,9 +173,9 @@ class Disk:
             self._store(begin, data)
 
 
-def create(device: str, backing: str, cached: bool, seed: int = 0) -> None:
+def create(device: str, backing: str, cached: bool, fua: bool = True, seed: int = 0) -> None:
     """Make a disk of a backing device, as an nbd device."""
-    _disks[device] = Disk(device, backing, cached, seed)
+    _disks[device] = Disk(device, backing, cached, fua, seed)
 
 
 def slow(device: str, seconds: float) -> None:

@@ -197,6 +197,39 @@ MUTANTS = [
         ("test_durability.py::test_a_flush_is_one_of_all_connections",),
     ),
     Mutant(
+        "failed-flush",
+        "I4",
+        "what a client was told counts when it has heard it",
+        (
+            Edit(
+                "server/serve.rs",
+                "[[self.told_failed = count;]]",
+                "self.admission.hearing.hear(count);",
+            ),
+        ),
+        ("test_durability.py::test_an_error_is_not_lost_with_the_connection",),
+    ),
+    Mutant(
+        "failed-flush-of-another",
+        "I4",
+        "a session is told of every flush of the device that has failed",
+        (
+            Edit(
+                "server/serve.rs",
+                "if [[count > self.admission.hearing.heard()]] {",
+                "!io.status.is_ok()",
+            ),
+        ),
+        ("test_durability.py::test_an_error_is_one_for_all_who_write",),
+    ),
+    Mutant(
+        "failed-flush-of-a-write",
+        "I4",
+        "a flush for one write that fails is known to be one",
+        (Edit("server/backend.rs", "[[io.flush_after();]]", ""),),
+        ("test_durability.py::test_a_flush_for_one_write_speaks_for_others",),
+    ),
+    Mutant(
         "reboot",
         "I5",
         "boot and incarnation of the server are compared",
