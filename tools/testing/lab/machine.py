@@ -3,6 +3,7 @@
 
 import abc
 import base64
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -140,6 +141,8 @@ class Machine(abc.ABC):
         self.started = 0.0
         # Whether its agent has answered since it was powered on.
         self.ready = False
+        # How much of a console was written before the machine was killed.
+        self._ends: dict[pathlib.Path, int] = {}
         self._channel: Channel | None = None
         self.dst = Dst(self)
         self.run_dir.mkdir(parents=True, exist_ok=True)
@@ -198,6 +201,8 @@ class Machine(abc.ABC):
         self._note("killed")
         self.ready = False
         if self.process is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._ends[self.console_path] = self.console_path.stat().st_size
             self.process.kill()
             self.process.wait()
             self.process = None
@@ -347,10 +352,15 @@ class Machine(abc.ABC):
             return ""
 
     def complaints(self) -> list[str]:
-        """Reports of the kernel, of all boots, since user space started."""
+        """Reports of the kernel, of all boots, since user space started.
+
+        A process of many threads does not die at once: what those say that see others gone
+        does not count.
+        """
         found = []
         for path in sorted(self.run_dir.glob("console.*.log")):
-            found += splats.find(path.read_text(errors="replace"))
+            text = path.read_bytes()[: self._ends.get(path)]
+            found += splats.find(text.decode(errors="replace"))
         return found
 
     def new_diary(self, title: str) -> None:
