@@ -395,6 +395,17 @@ def test_a_crash_is_a_reason_for_one_failed_flush(story: Story) -> None:
     assert story.rules() == ["failed"]
 
 
+def test_a_crash_is_a_reason_for_flushes_that_are_under_way_at_once(story: Story) -> None:
+    story.write()
+    story.crash()
+    at = story.now()
+    for begin, end in (at, at + 3), (at + 1, at + 5), (at + 2, at + 6):
+        story.history.add([Operation(FLUSH, begin, end, error="EIO")])
+    assert story.rules() == []
+    story.history.add([Operation(FLUSH, at + 4, at + 7, error="EIO")])
+    assert story.rules() == ["failed"]
+
+
 # From one round to the next.
 
 

@@ -26,7 +26,8 @@ only if it had ended before the other began. The rules:
     Once a version was read, older ones are not, unless a crash lies between.
 ``failed``
     Nothing fails unless a reason is known: a sick disk, a storage that was taken
-    away. A crash is the reason for the failure of one flush.
+    away. A crash is the reason for the failure of one flush, and of those that were
+    under way when that ended: nobody had heard of it before.
 
 A write that failed, or whose client died, may have taken effect or not.
 """
@@ -236,15 +237,18 @@ class History:
 
     def _failures(self) -> Iterator[Violation]:
         """Operations that failed for no reason that is known."""
-        pardons = len(self.crashes)
+        pardons, heard = len(self.crashes), -1.0
         for operation in sorted(self.operations, key=lambda o: o.end):
             if not operation.error or operation.error == "client died":
                 continue
             if any(e.begin < operation.end and operation.begin < e.end for e in self.excuses):
                 continue
-            if operation.flushes and any(c.begin < operation.end for c in self.crashes) and pardons:
-                pardons -= 1
-                continue
+            if operation.flushes and any(c.begin < operation.end for c in self.crashes):
+                if operation.begin < heard:
+                    continue
+                if pardons:
+                    pardons, heard = pardons - 1, operation.end
+                    continue
             yield Violation("failed", operation.sector, str(operation))
 
     def _value(self, write: Operation, flushes: list[Operation]) -> _Value:
