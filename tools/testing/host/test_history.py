@@ -395,6 +395,16 @@ def test_a_crash_is_a_reason_for_one_failed_flush(story: Story) -> None:
     assert story.rules() == ["failed"]
 
 
+def test_a_failed_write_with_fua_is_a_reason_for_one_failed_flush(story: Story) -> None:
+    begin = story.now()
+    story.write(kind=DURABLE, error="EIO")
+    story.history.excuse(begin, story.now(), "sick")
+    story.flush(error="EIO")
+    assert story.rules() == []
+    story.flush(error="EIO")
+    assert story.rules() == ["failed"]
+
+
 def test_a_crash_is_a_reason_for_flushes_that_are_under_way_at_once(story: Story) -> None:
     story.write()
     story.crash()

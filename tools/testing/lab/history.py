@@ -27,7 +27,8 @@ only if it had ended before the other began. The rules:
 ``failed``
     Nothing fails unless a reason is known: a sick disk, a storage that was taken
     away. A crash is the reason for the failure of one flush, and of those that were
-    under way when that ended: nobody had heard of it before.
+    under way when that ended: nobody had heard of it before. So is a write with FUA
+    that failed, since a disk may have been flushed for it.
 
 A write that failed, or whose client died, may have taken effect or not.
 """
@@ -237,17 +238,22 @@ class History:
 
     def _failures(self) -> Iterator[Violation]:
         """Operations that failed for no reason that is known."""
-        pardons, heard = len(self.crashes), -1.0
+        pardons, doubts, heard = len(self.crashes), 0, -1.0
         for operation in sorted(self.operations, key=lambda o: o.end):
             if not operation.error or operation.error == "client died":
                 continue
             if any(e.begin < operation.end and operation.begin < e.end for e in self.excuses):
+                doubts += operation.kind == DURABLE
                 continue
-            if operation.flushes and any(c.begin < operation.end for c in self.crashes):
+            crashed = any(c.begin < operation.end for c in self.crashes)
+            if operation.flushes and (crashed or doubts):
                 if operation.begin < heard:
                     continue
-                if pardons:
+                if crashed and pardons:
                     pardons, heard = pardons - 1, operation.end
+                    continue
+                if doubts:
+                    doubts, heard = doubts - 1, operation.end
                     continue
             yield Violation("failed", operation.sector, str(operation))
 

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is durable when: restarts of the server, flushes that fail, write-through."""
 
-import contextlib
-import dataclasses
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from lab import wire
 from lab.bed import Bed
 from lab.dst import PORT
 from lab.guest.logwrites import DISCARD, FUA
 from lab.machine import Machine
-from lab.peer import Client
 from lab.pool import Spec
 from lab.wild import WildDisk
-from lab.wire import Opcode, Status
 
 SIZE = 64 << 20
 
@@ -84,108 +78,6 @@ def test_a_crash_of_the_server_fails_the_next_flush_once(
     assert attempt(client, "flush") == "EIO"
     assert attempt(client, "flush") == ""
     assert lost(client) == 1 and complaints(client) == before + 1
-
-
-@contextlib.contextmanager
-def volatile_disk(server: Machine, *options: str, fua: bool = True) -> Iterator[WildDisk]:
-    """A disk with a cache, exported."""
-    disk = WildDisk(server, cached=True, fua=fua)
-    server.dst.export("disk", disk.path, *options, allow=("127.0.0.0/8:rw",))
-    yield disk
-    server.dst.ctl("export", "del", "disk", "--force")
-    disk.remove()
-
-
-def arrive(machine: Machine, name: bytes, epoch: int = 1) -> Client:
-    """A client of this session."""
-    client = Client(machine)
-    client.hello("disk", session=name * 16, epoch=epoch)
-    return client
-
-
-def test_an_error_is_not_lost_with_the_connection(server: Machine) -> None:
-    """What the device says once is still said if nobody was there to hear it."""
-    with volatile_disk(server) as sick:
-        client = arrive(server, b"s")
-        client.write(8, b"a" * 4096)
-        sick.fail("flush")
-        client.failed_flush()
-        sick.fail()
-        # The device flushes again, but the server cannot know whether the client has heard.
-        client.failed_flush()
-        client.close(reset=True)
-        # The session is forgotten: it had no other connection.
-        server.wait("objects.sessions_are", 30, count=0)
-        again = arrive(server, b"s", 2)
-        again.failed_flush()
-        # Nor did anybody hear that.
-        again.close(reset=True)
-        last = arrive(server, b"s", 3)
-        last.pong(last.failed_flush())
-        assert last.ask(last.request(Opcode.FLUSH)).status == Status.OK
-        last.close(reset=True)
-        server.wait("objects.sessions_are", 30, count=0)
-        end = arrive(server, b"s", 4)
-        assert end.ask(end.request(Opcode.FLUSH)).status == Status.OK
-
-
-def test_an_error_is_one_for_all_who_write(server: Machine) -> None:
-    """Whoever had the device flushed: everybody's writes may be lost."""
-    with volatile_disk(server, "--shared-writers") as sick:
-        one, other, away = (arrive(server, name) for name in (b"1", b"2", b"3"))
-        away.close(reset=True)
-        server.wait("objects.sessions_are", 30, count=2)
-        sick.fail("flush")
-        # Two at once: each is followed by a PING.
-        for _ in range(2):
-            one.send(one.request(Opcode.FLUSH))
-        frames = [one.receive() for _ in range(4)]
-        assert [frame.opcode for frame in frames] == [Opcode.FLUSH | wire.REPLY, Opcode.PING] * 2
-        for ping in frames[1::2]:
-            one.pong(ping)
-        sick.fail()
-        other.pong(other.failed_flush())
-        away = arrive(server, b"3", 2)
-        away.pong(away.failed_flush())
-        # Once each, and not those who have come later.
-        late = arrive(server, b"4")
-        for client in one, other, away, late:
-            assert client.ask(client.request(Opcode.FLUSH)).status == Status.OK
-
-
-@pytest.mark.parametrize("operation", (Opcode.WRITE, Opcode.WRITE_ZEROES))
-def test_a_flush_for_one_write_speaks_for_others(operation: Opcode, server: Machine) -> None:
-    """What the device says when it is flushed for a write with FUA is said to the next flush."""
-    with volatile_disk(server, fua=False) as sick:
-        client = arrive(server, b"s")
-        client.write(8, b"a" * 4096)
-        sick.fail("flush")
-        data = b"b" * 4096 if operation == Opcode.WRITE else b""
-        durable = client.request(operation, 64, 8, flags=wire.FUA, payload=data)
-        assert client.ask(durable).status == Status.IO
-        sick.fail()
-        client.close(reset=True)
-        again = arrive(server, b"s", 2)
-        durable = again.request(operation, 64, 8, flags=wire.FUA, payload=data)
-        assert again.ask(durable).status == Status.OK
-        assert again.read(64, 8) == (data or bytes(4096))
-        again.pong(again.failed_flush())
-        assert again.ask(again.request(Opcode.FLUSH)).status == Status.OK
-
-
-@pytest.mark.parametrize("handle", (0, 2, 2**64 - 1))
-def test_an_answer_to_no_ping(handle: int, server: Machine) -> None:
-    """Nobody can claim to have heard what was not said."""
-    with volatile_disk(server) as sick:
-        client = arrive(server, b"s")
-        sick.fail("flush")
-        ping = client.failed_flush()
-        sick.fail()
-        assert ping.handle == 1
-        client.pong(dataclasses.replace(ping, handle=handle))
-        assert client.closed()
-        again = arrive(server, b"s", 2)
-        again.failed_flush()
 
 
 def test_a_crash_after_a_flush_costs_nothing(disk: str, server: Machine, client: Machine) -> None:

@@ -237,6 +237,13 @@ impl Device {
         done(unsafe { bindings::blkdev_issue_flush(self.as_ptr()) })
     }
 
+    /// Returns whether the device gets bios as they are, as those do that pass them on to others. Any
+    /// context.
+    pub(crate) fn is_stacked(&self) -> bool {
+        // SAFETY: By the type invariants, the device is valid, and so is its queue.
+        unsafe { !bindings::dstblk_bdev_has_queue(self.as_ptr()) }
+    }
+
     /// Returns whether the device has a cache that loses its contents with the power, and no way to
     /// make a single write durable: who asks for that gets a flush of everything. Any context.
     pub(crate) fn lacks_fua(&self) -> bool {

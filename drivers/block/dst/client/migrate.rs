@@ -10,9 +10,9 @@
 //! 4. The new server is greeted, and has to offer the same disk.
 //! 5. Requests go on. If anything went wrong, they do so on the old server.
 //!
-//! Or it becomes known to the server by another key. That is the same but for the second step: what
-//! the server has acknowledged is as safe as before. As a session belongs to one key, there has to
-//! be another one, and the server could not fence what the old one has asked for.
+//! Or it becomes known to the server by another key. As a session belongs to one key, there has to
+//! be another one, and the server could not fence what the old one has asked for, nor tell the new
+//! one that the disk has failed to make something durable. If that is so, the next flush fails.
 
 use super::{
     config::{
@@ -124,6 +124,9 @@ impl Storage {
 
             self.await_that(&deadline, busy, || !self.queue.lock().is_indebted())?;
             if self.live() > 0 {
+                if self.settle(&deadline, busy)? != Some(BlockStatus::Ok) {
+                    self.queue.lock().durability.unsettled();
+                }
                 return self.join_server(new, &deadline);
             }
             // There is nothing to go back to.
@@ -175,23 +178,30 @@ impl Storage {
         };
 
         self.await_that(deadline, busy, || self.queue.lock().in_flight() == 0)?;
-        self.queue.lock().settle();
-        self.transmit();
-        self.await_that(deadline, busy, || {
-            let queue = self.queue.lock();
-
-            queue.in_flight() == 0 && queue.settled.is_some()
-        })?;
-
-        let settled = self.queue.lock().settled.take();
-
-        match settled {
+        match self.settle(deadline, busy)? {
             Some(BlockStatus::Ok) => Ok(()),
             _ => Err(Refusal::new(
                 EIO,
                 fmt!("The present server cannot make durable what was written"),
             )),
         }
+    }
+
+    /// Has the server make durable what it has acknowledged; nothing is under way. Returns how that
+    /// ended. If it takes too long it is a case for `late`.
+    fn settle(
+        &self,
+        deadline: &Deadline,
+        late: impl Fn() -> Refusal,
+    ) -> refusal::Result<Option<BlockStatus>> {
+        self.queue.lock().settle();
+        self.transmit();
+        self.await_that(deadline, late, || {
+            let queue = self.queue.lock();
+
+            queue.in_flight() == 0 && queue.settled.is_some()
+        })?;
+        Ok(self.queue.lock().settled.take())
     }
 
     /// Takes the way `route`, or goes back if that does not work.

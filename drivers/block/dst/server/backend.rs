@@ -40,6 +40,8 @@ use crate::abstractions::{
     }, //
 };
 
+use crate::proto::status::Status;
+
 use super::{
     flushes::Failed,
     io::{
@@ -76,7 +78,7 @@ impl Backend {
         let limits = device.limits();
         let number = device.number();
         let set = Arc::pin_init(Set::new(device), GFP_KERNEL)?;
-        let backlog = Backlog::new(number)?;
+        let backlog = Backlog::new(number, set.device().is_stacked())?;
         let submitter = {
             let set = set.clone();
             let backlog = backlog.clone();
@@ -132,10 +134,7 @@ impl Backend {
     }
 
     /// Submits a request. Process context; does not wait for the device.
-    pub(super) fn submit(&self, mut io: IoBox) {
-        if io.command == (Command::Write { fua: true }) && self.device().lacks_fua() {
-            io.flush_after();
-        }
+    pub(super) fn submit(&self, io: IoBox) {
         if io.command == Command::Discard || !self.device().can_fail_fast() {
             return self.backlog.push(io);
         }
@@ -146,7 +145,11 @@ impl Backend {
 }
 
 /// Submits `io` to `set`.
-fn submit(set: &Set, io: IoBox, wait: Wait) -> Result<(), IoBox> {
+fn submit(set: &Set, mut io: IoBox, wait: Wait) -> Result<(), IoBox> {
+    if io.command == (Command::Write { fua: true }) && set.device().lacks_fua() {
+        io.flush_after();
+    }
+
     let command = io.command;
     let (sector, bytes) = io.place();
 
@@ -158,6 +161,8 @@ fn submit(set: &Set, io: IoBox, wait: Wait) -> Result<(), IoBox> {
 pub(super) struct Backlog {
     /// Major and minor number of the device.
     number: (u32, u32),
+    /// Whether it passes bios on to others.
+    is_stacked: bool,
     failed: Failed,
     #[pin]
     waiting: SpinLockIrq<Waiting>,
@@ -170,11 +175,12 @@ struct Waiting {
 }
 
 impl Backlog {
-    /// Returns an empty one for the device of this `number`.
-    fn new(number: (u32, u32)) -> Result<Arc<Self>> {
+    /// Returns an empty one for the device of this `number`, which may be stacked on others.
+    fn new(number: (u32, u32), is_stacked: bool) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 number,
+                is_stacked,
                 failed: Failed::new(),
                 waiting <- new_spinlock_irq!(
                     Waiting {
@@ -196,6 +202,20 @@ impl Backlog {
     /// Returns the flushes of the device that have failed.
     pub(super) fn failed_flushes(&self) -> &Failed {
         &self.failed
+    }
+
+    /// Returns whether other writes than this one may be lost if the device has ended `command` with
+    /// `status`. What is stacked says that it can make a single write durable even if what is below
+    /// it has to be flushed for that.
+    pub(super) fn may_have_lost(&self, command: Command, status: Status) -> bool {
+        let flushes = match command {
+            Command::Flush => true,
+            Command::Write { fua } => fua && self.is_stacked,
+            Command::Read | Command::Discard | Command::WriteZeroes { .. } => false,
+        };
+
+        // For want of memory no device was asked.
+        flushes && !matches!(status, Status::Ok | Status::Resource)
     }
 
     /// Has the submitter submit `io`. Any context.

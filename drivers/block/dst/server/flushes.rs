@@ -28,8 +28,8 @@ use crate::proto::{
     units::SessionId, //
 };
 
-/// Sessions without connections that are remembered; of more, the oldest is forgotten. Clients that
-/// never come back must not take memory for ever.
+/// Sessions without connections that are remembered; of more, the oldest is forgotten, and told of
+/// everything if it comes back. Clients that never do must not take memory for ever.
 const MAX_ABSENT: usize = 256;
 
 /// The flushes of a device that have failed. Any context.
@@ -103,30 +103,49 @@ impl Hearing {
 }
 
 /// Sessions of an export that have lost all connections, and of how many failed flushes their
-/// clients had heard by then. The oldest first.
-pub(super) struct Absent(KVec<(SessionId, u64)>);
+/// clients had heard by then.
+pub(super) struct Absent {
+    /// The oldest first.
+    sessions: KVec<(SessionId, u64)>,
+    /// Of how many each of those had heard at least that were forgotten.
+    forgotten: u64,
+}
 
 impl Absent {
     /// Returns none. Allocates all the memory that there will be.
     pub(super) fn new() -> Result<Self> {
-        Ok(Self(KVec::with_capacity(MAX_ABSENT, GFP_KERNEL)?))
+        Ok(Self {
+            sessions: KVec::with_capacity(MAX_ABSENT, GFP_KERNEL)?,
+            forgotten: u64::MAX,
+        })
     }
 
     /// Remembers that the client of `session` has heard of `heard`.
     pub(super) fn add(&mut self, session: SessionId, heard: u64) {
-        self.0.retain(|(other, _)| *other != session);
-        if self.0.len() >= MAX_ABSENT {
-            let _ = self.0.remove(0);
+        self.sessions.retain(|(other, _)| *other != session);
+        if self.sessions.len() >= MAX_ABSENT {
+            if let Ok((_, heard)) = self.sessions.remove(0) {
+                self.forgotten = self.forgotten.min(heard);
+            }
         }
         // There is room for it.
-        let _ = self.0.push_within_capacity((session, heard));
+        let _ = self.sessions.push_within_capacity((session, heard));
     }
 
-    /// Returns of how many the client of `session` had heard when it was here last.
-    pub(super) fn get(&self, session: SessionId) -> Option<u64> {
-        self.0
+    /// Returns of how many the client of `session` had heard when it was here last, of `count`. If
+    /// it was not, it has missed nothing, unless it is one of those that were forgotten.
+    pub(super) fn heard_by(&self, session: SessionId, count: u64) -> u64 {
+        self.sessions
             .iter()
             .find(|(other, _)| *other == session)
+            .map_or(count.min(self.forgotten), |(_, heard)| *heard)
+    }
+
+    /// Returns of how many all of them have heard.
+    pub(super) fn heard(&self) -> u64 {
+        self.sessions
+            .iter()
             .map(|(_, heard)| *heard)
+            .fold(self.forgotten, u64::min)
     }
 }

@@ -250,9 +250,11 @@ impl Admission {
         let session = inner.sessions.join(hello, link, proof, || {
             let share = visit.take(Stock::Sessions, 1)?;
 
-            // Who was not here before has nothing to lose so far.
-            let heard = inner.absent.get(hello.session);
-            let heard = heard.unwrap_or_else(|| backend.failed_flushes().count());
+            let failed = backend.failed_flushes().count();
+            let heard = match hello.stamp.epoch.is_first() {
+                true => failed,
+                false => inner.absent.heard_by(hello.session, failed),
+            };
             let session = Session::new(hello, client, durable, total, heard, share, now)?;
 
             export.changes.note();

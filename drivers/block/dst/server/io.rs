@@ -85,6 +85,8 @@ pub(super) struct Io {
     emulated: bool,
     /// Whether it was submitted in a way that may wait.
     patient: bool,
+    /// Whether the device has done a part of it, and the connection has to submit the rest.
+    unfinished: bool,
     /// The connection that gets it back from the block layer.
     mailbox: Arc<Mailbox>,
     /// Who submits it if that may have to wait.
@@ -114,6 +116,7 @@ impl Io {
             flush: false,
             emulated: false,
             patient: false,
+            unfinished: false,
             mailbox: mailbox.clone(),
             backlog: backlog.clone(),
             next: None,
@@ -134,6 +137,7 @@ impl Io {
         self.took = None;
         self.emulated = false;
         self.patient = false;
+        self.unfinished = false;
         self.flush = match request {
             Request::WriteZeroes { fua, .. } => *fua || durable,
             Request::Discard { .. } => durable,
@@ -158,6 +162,7 @@ impl Io {
         self.took = None;
         self.flush = false;
         self.emulated = false;
+        self.unfinished = false;
     }
 
     /// Notes that it is handed to the device.
@@ -193,30 +198,47 @@ impl Io {
         self.emulated
     }
 
+    /// Returns whether it has to be submitted once more, which is done then.
+    pub(super) fn goes_on(&mut self) -> bool {
+        core::mem::take(&mut self.unfinished)
+    }
+
     /// Notes that it is submitted in a way that may wait.
     pub(super) fn wait(&mut self) {
         self.patient = true;
     }
 
-    /// Changes the request to what has to be done next, given how the device ended it; returns
-    /// whether there is such a thing.
-    fn go_on(&mut self, status: BlockStatus) -> bool {
+    /// Changes the request to what the submitter has to do next, given how the device ended it;
+    /// returns whether there is such a thing.
+    fn retry(&mut self, status: BlockStatus) -> bool {
         let zeroes = matches!(self.command, Command::WriteZeroes { .. });
 
         match status {
-            // Also what a device says that cannot be asked not to wait.
-            BlockStatus::Again | BlockStatus::NotSupported if !self.patient => true,
+            BlockStatus::Again if !self.patient => true,
+            // Also what a device says that cannot be asked not to wait. It knows how to flush.
+            BlockStatus::NotSupported if !self.patient && self.command != Command::Flush => true,
             BlockStatus::NotSupported if zeroes && !self.emulated => {
                 self.emulated = true;
                 true
             }
-            BlockStatus::Ok if self.flush => {
-                self.flush = false;
-                self.command = Command::Flush;
-                true
-            }
             _ => false,
         }
+    }
+
+    /// Takes note of how the device has ended it.
+    fn end(&mut self, status: BlockStatus) {
+        if status == BlockStatus::Ok && core::mem::take(&mut self.flush) {
+            self.command = Command::Flush;
+            self.patient = false;
+            self.unfinished = true;
+            return;
+        }
+        self.status = translate(status);
+        if self.backlog.may_have_lost(self.command, self.status) {
+            self.backlog.failed_flushes().note(self.status);
+        }
+        self.took = Some(self.begun.elapsed().as_nanos().unsigned_abs());
+        trace::io_done(self);
     }
 
     /// Returns the bytes of data that the reply carries.
@@ -270,18 +292,12 @@ impl Owner for Io {
     }
 
     fn complete(mut io: IoBox, status: BlockStatus) {
-        if io.go_on(status) {
+        if io.retry(status) {
             let backlog = io.backlog.clone();
 
             return backlog.push(io);
         }
-        io.status = translate(status);
-        // For want of memory no device was asked.
-        if io.command == Command::Flush && !matches!(io.status, Status::Ok | Status::Resource) {
-            io.backlog.failed_flushes().note(io.status);
-        }
-        io.took = Some(io.begun.elapsed().as_nanos().unsigned_abs());
-        trace::io_done(&io);
+        io.end(status);
 
         let mailbox = io.mailbox.clone();
 

@@ -83,12 +83,18 @@ impl Export {
     pub(super) fn finish_removal(&self) -> Finished {
         self.await_that(|inner| inner.sessions.is_empty());
 
-        let backend = self.inner.lock().backend.take();
+        let (backend, heard) = {
+            let mut inner = self.inner.lock();
+
+            (inner.backend.take(), inner.absent.heard())
+        };
         let Some(backend) = backend else {
             self.await_that(|inner| inner.gone);
             return Finished::Elsewhere;
         };
-        let durable = !backend.is_writable() || backend.device().flush().is_ok();
+        // The device does not say again what somebody has not heard.
+        let all_know = heard >= backend.failed_flushes().count();
+        let durable = all_know && (!backend.is_writable() || backend.device().flush().is_ok());
 
         // Who hears that the export is gone counts on its device being free.
         let hold = backend.device().hold();

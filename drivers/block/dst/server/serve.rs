@@ -196,6 +196,10 @@ impl Serving {
         let mut done = self.mailbox.take();
 
         while let Some(mut io) = done.pop() {
+            if io.goes_on() {
+                self.admission.backend.submit(io);
+                continue;
+            }
             connection.link.end();
             if io.opcode == Opcode::Flush {
                 self.tell_failed(&mut io);

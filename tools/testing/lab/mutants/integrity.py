@@ -207,7 +207,7 @@ MUTANTS = [
                 "self.admission.hearing.hear(count);",
             ),
         ),
-        ("test_durability.py::test_an_error_is_not_lost_with_the_connection",),
+        ("test_failed_flushes.py::test_an_error_is_not_lost_with_the_connection",),
     ),
     Mutant(
         "failed-flush-of-another",
@@ -220,14 +220,14 @@ MUTANTS = [
                 "!io.status.is_ok()",
             ),
         ),
-        ("test_durability.py::test_an_error_is_one_for_all_who_write",),
+        ("test_failed_flushes.py::test_an_error_is_one_for_all_who_write",),
     ),
     Mutant(
         "failed-flush-of-a-write",
         "I4",
         "a flush for one write that fails is known to be one",
         (Edit("server/backend.rs", "[[io.flush_after();]]", ""),),
-        ("test_durability.py::test_a_flush_for_one_write_speaks_for_others",),
+        ("test_failed_flushes.py::test_a_flush_for_one_write_speaks_for_others",),
     ),
     Mutant(
         "reboot",

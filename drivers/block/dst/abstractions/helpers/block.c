@@ -122,6 +122,12 @@ bool dstblk_bdev_may_block(struct block_device *bdev)
 	return may;
 }
 
+/* Whether it gets requests, and not bios. */
+bool dstblk_bdev_has_queue(struct block_device *bdev)
+{
+	return queue_is_mq(bdev_get_queue(bdev));
+}
+
 bool dstblk_helper_bdev_is_zoned(struct block_device *bdev)
 {
 	return bdev_is_zoned(bdev);

@@ -38,6 +38,7 @@ bool dstblk_helper_bdev_fua(struct block_device *bdev);
 bool dstblk_helper_bdev_rot(struct block_device *bdev);
 bool dstblk_helper_bdev_read_only(struct block_device *bdev);
 bool dstblk_bdev_may_block(struct block_device *bdev);
+bool dstblk_bdev_has_queue(struct block_device *bdev);
 bool dstblk_helper_bdev_nowait(struct block_device *bdev);
 bool dstblk_helper_bdev_is_zoned(struct block_device *bdev);
 unsigned int dstblk_helper_bdev_max_segments(struct block_device *bdev);
