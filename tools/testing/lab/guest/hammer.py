@@ -78,6 +78,8 @@ class Hammer:
         self.closed: list[Entry] = []
         self.stopping = threading.Event()
         self.frozen = False
+        # Counts the devices of this path: what is open is reopened when there is another one.
+        self.device = 0
         self.threads: list[threading.Thread] = []
 
     def start(self, workers: int, operations: int, pace: float) -> None:
@@ -93,6 +95,7 @@ class Hammer:
         own = self.size // (workers + COMMON)
         done = 0
         while done < operations and not self.stopping.is_set():
+            device = self.device
             try:
                 fd = os.open(self.path, os.O_RDWR | os.O_DIRECT)
             except OSError:
@@ -112,7 +115,7 @@ class Hammer:
                     sector = start + dice.randrange(room - count + 1)
                     done += 1
                     version = sectors.version(self.first + worker, self.number + done)
-                    entry = self._enter(worker, kind, sector, count, version)
+                    entry = self._enter(worker, kind, sector, count, version, device)
                     if entry is None:
                         break
                     good = self._do(fd, memory, entry)
@@ -120,8 +123,10 @@ class Hammer:
                     self.stopping.wait(dice.random() * pace)
             os.close(fd)
 
-    def _enter(self, worker: int, kind: str, sector: int, count: int, version: int) -> Entry | None:
-        """Write down what is about to be done, unless nothing may be done any more."""
+    def _enter(
+        self, worker: int, kind: str, sector: int, count: int, version: int, device: int
+    ) -> Entry | None:
+        """Write down what is about to be done, unless it may not, or not to this device any more."""
         entry = Entry(kind, 0)
         if kind != FLUSH:
             entry.sector, entry.count = sector, count
@@ -130,6 +135,8 @@ class Hammer:
         with self.lock:
             if self.frozen:
                 self.stopping.set()
+                return None
+            if device != self.device:
                 return None
             entry.begin = now()
             self.open[worker] = entry
@@ -175,7 +182,7 @@ class Hammer:
 
     def one(self, worker: int, kind: str, sector: int = 0, count: int = 0) -> str:
         """Do one thing; the error, if there is one."""
-        entry = self._enter(worker, kind, sector, count, 0)
+        entry = self._enter(worker, kind, sector, count, 0, self.device)
         if entry is None:
             return "frozen"
         try:
@@ -225,6 +232,13 @@ def stop(path: str, timeout: float) -> int:
     for thread in hammer.threads:
         thread.join(max(0, deadline - time.monotonic()))
     return sum(thread.is_alive() for thread in hammer.threads)
+
+
+def reopen(path: str) -> None:
+    """There is another device: begin nothing any more with the one of before."""
+    hammer = _hammers[path]
+    with hammer.lock:
+        hammer.device += 1
 
 
 def freeze(path: str) -> dict[str, list]:

@@ -194,6 +194,7 @@ def storage_removed(world: World, dice: random.Random, share: Share) -> Iterator
         share.client.sh(share.script_attach())
         world.heal_links()
         share.wait_connected(60)
+        share.client.call("hammer.reopen", path=share.path)
 
 
 @fault("pool resized", "pool", weight=6)
