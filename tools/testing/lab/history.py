@@ -28,7 +28,7 @@ only if it had ended before the other began. The rules:
     Nothing fails unless a reason is known: a sick disk, a storage that was taken
     away. A crash is the reason for the failure of one flush, and of those that were
     under way when that ended: nobody had heard of it before. So is a write with FUA
-    that failed, since a disk may have been flushed for it.
+    that may have failed: the disk may have been flushed for it, unheard.
 
 A write that failed, or whose client died, may have taken effect or not.
 """
@@ -240,13 +240,15 @@ class History:
         """Operations that failed for no reason that is known."""
         pardons, doubts, heard = len(self.crashes), 0, -1.0
         for operation in sorted(self.operations, key=lambda o: o.end):
+            excused = any(e.begin < operation.end and operation.begin < e.end for e in self.excuses)
+            doubts += excused and operation.kind == DURABLE
             if not operation.error or operation.error == "client died":
                 continue
-            if any(e.begin < operation.end and operation.begin < e.end for e in self.excuses):
-                doubts += operation.kind == DURABLE
+            if excused:
+                heard = max(heard, operation.end if operation.flushes else heard)
                 continue
             crashed = any(c.begin < operation.end for c in self.crashes)
-            if operation.flushes and (crashed or doubts):
+            if operation.flushes:
                 if operation.begin < heard:
                     continue
                 if crashed and pardons:

@@ -108,6 +108,13 @@ def test_a_flush_for_one_write_speaks_for_others(operation: Opcode, server: Mach
         assert again.read(64, 8) == (data or bytes(4096))
         again.pong(again.failed_flush())
         assert again.ask(again.request(Opcode.FLUSH)).status == Status.OK
+        # Who has heard that of the write itself is not told again.
+        sick.fail("flush")
+        durable = again.request(operation, 64, 8, flags=wire.FUA, payload=data)
+        assert again.ask(durable).status == Status.IO
+        again.pong(again.receive())
+        sick.fail()
+        assert again.ask(again.request(Opcode.FLUSH)).status == Status.OK
 
 
 @pytest.mark.parametrize("handle", (0, 2, 2**64 - 1))

@@ -43,11 +43,11 @@ use crate::abstractions::{
 use crate::proto::status::Status;
 
 use super::{
+    chain::Queue,
     flushes::Failed,
     io::{
         Io,
-        IoBox,
-        Queue, //
+        IoBox, //
     }, //
 };
 

@@ -15,6 +15,7 @@
 //! own lock, and then locks of mailboxes, jobs and failed [`flushes`], which are leaves.
 
 mod backend;
+mod chain;
 mod change;
 mod channel;
 pub(crate) mod config;

@@ -28,15 +28,13 @@ use crate::{
 };
 
 use super::{
+    chain::Chain,
     channel::Channel,
     connection::{
         Connection,
         End, //
     },
-    io::{
-        Chain,
-        IoBox, //
-    },
+    io::IoBox,
     memory::Memory,
     serve::Serving,
     trace, //

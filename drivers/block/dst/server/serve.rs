@@ -29,6 +29,10 @@ use crate::{
 };
 
 use super::{
+    chain::{
+        Chain,
+        Queue, //
+    },
     channel::Channel,
     connection::{
         After,
@@ -38,10 +42,8 @@ use super::{
     export::Export,
     hello::Admission,
     io::{
-        Chain,
         Io,
-        Mailbox,
-        Queue, //
+        Mailbox, //
     },
     memory::Memory,
     receive::Receiving, //
@@ -201,7 +203,7 @@ impl Serving {
                 continue;
             }
             connection.link.end();
-            if io.opcode == Opcode::Flush {
+            if io.opcode == Opcode::Flush || io.has_lost() {
                 self.tell_failed(&mut io);
             }
             self.count(connection, &io);
@@ -209,13 +211,14 @@ impl Serving {
         }
     }
 
-    /// Has the flush `io`, which the device is done with, tell of those that have failed, if the
-    /// client has not heard of them.
+    /// Has `io`, which the device is done with, tell of flushes that have failed, if the client has
+    /// not heard of them. A flush tells of all, and a write only of its own.
     fn tell_failed(&mut self, io: &mut Io) {
         let failed = self.admission.backend.failed_flushes();
         let count = failed.count();
+        let news = count.saturating_sub(self.admission.hearing.heard());
 
-        if count > self.admission.hearing.heard() {
+        if news > 0 && (news == 1 || io.opcode == Opcode::Flush) {
             if io.status.is_ok() {
                 io.status = failed.status();
             }

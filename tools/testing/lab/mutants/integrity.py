@@ -8,7 +8,7 @@ MUTANTS = [
         "error-of-the-device",
         "I1",
         "the server says that its device has failed a request",
-        (Edit("server/io.rs", "io.status = [[translate(status)]];", "Status::Ok"),),
+        (Edit("server/io.rs", "self.status = [[translate(status)]];", "Status::Ok"),),
         (
             "test_errors.py::test_a_failed_read_is_an_error",
             "test_errors.py::test_a_failed_write_is_an_error",
@@ -216,8 +216,8 @@ MUTANTS = [
         (
             Edit(
                 "server/serve.rs",
-                "if [[count > self.admission.hearing.heard()]] {",
-                "!io.status.is_ok()",
+                "if [[news > 0]] && (news == 1",
+                "news > 0 && !io.status.is_ok()",
             ),
         ),
         ("test_failed_flushes.py::test_an_error_is_one_for_all_who_write",),
