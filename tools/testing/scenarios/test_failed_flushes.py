@@ -172,25 +172,32 @@ def test_more_clients_than_are_remembered(server: Machine) -> None:
         assert again.ask(again.request(Opcode.FLUSH)).status == Status.OK
 
 
-def test_a_write_through_a_stacked_device(bed: Bed) -> None:
-    """It offers FUA, and what is below it is flushed for that."""
+@pytest.mark.parametrize("cached", (True, False))
+def test_a_write_through_a_stacked_device(cached: bool, bed: Bed) -> None:
+    """It offers FUA, and what is below it is flushed for that, if it has a cache."""
     (server,) = bed.machines(Spec("server", disks=(SIZE, 4 * SIZE)))
-    with volatile_disk(server, fua=False) as sick:
-        server.dst.ctl("export", "del", "disk")
-        table = f"0 {SIZE // 512} log-writes {sick.path} {server.disk(1)}"
-        server.run("dmsetup", "create", "log", stdin=table.encode())
-        server.run("dmsetup", "mknodes")
-        server.dst.export("disk", "/dev/mapper/log", allow=LOOPBACK)
-        client = arrive(server, b"s")
-        client.write(8, b"a" * 4096)
-        sick.fail("flush")
-        durable = client.request(Opcode.WRITE, 64, 8, flags=wire.FUA, payload=b"b" * 4096)
-        assert client.ask(durable).status == Status.IO
-        sick.fail()
+    sick = WildDisk(server, cached=cached, fua=False)
+    table = f"0 {SIZE // 512} log-writes {sick.path} {server.disk(1)}"
+    server.run("dmsetup", "create", "log", stdin=table.encode())
+    server.run("dmsetup", "mknodes")
+    if not cached:
+        info = ("dmsetup", "info", "-c", "--noheadings", "-o", "blkdevname", "log")
+        name = server.run(*info).out.strip()
+        server.put(f"/sys/block/{name}/queue/write_cache", b"write through")
+    server.dst.export("disk", "/dev/mapper/log", allow=LOOPBACK)
+    client = arrive(server, b"s")
+    client.write(8, b"a" * 4096)
+    sick.fail("flush" if cached else "write")
+    durable = client.request(Opcode.WRITE, 64, 8, flags=wire.FUA, payload=b"b" * 4096)
+    assert client.ask(durable).status == Status.IO
+    sick.fail()
+    if cached:
         client.failed_flush()
-        server.dst.ctl("export", "del", "disk", "--force")
-        server.run("dmsetup", "remove", "--retry", "log")
-        server.dst.export("disk", sick.path, allow=LOOPBACK)
+    else:
+        assert client.ask(client.request(Opcode.FLUSH)).status == Status.OK
+    server.dst.ctl("export", "del", "disk", "--force")
+    server.run("dmsetup", "remove", "--retry", "log")
+    sick.remove()
 
 
 def test_a_change_of_keys_does_not_hide_it(server: Machine, client: Machine) -> None:

@@ -67,6 +67,17 @@ pub(crate) struct Limits {
     pub(crate) zoned: bool,
 }
 
+/// What a write takes that has to be durable when it is done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fua {
+    /// Nothing: the device has no cache that loses its contents with the power.
+    Needless,
+    /// The device makes the write durable if it is asked to.
+    Offered,
+    /// The device can only make everything durable, with a flush.
+    Missing,
+}
+
 /// An open block device, or a partition of one.
 ///
 /// # Invariants
@@ -244,13 +255,17 @@ impl Device {
         unsafe { !bindings::dstblk_bdev_has_queue(self.as_ptr()) }
     }
 
-    /// Returns whether the device has a cache that loses its contents with the power, and no way to
-    /// make a single write durable: who asks for that gets a flush of everything. Any context.
-    pub(crate) fn lacks_fua(&self) -> bool {
+    /// Returns what a write takes that has to be durable when it is done. It may be something else
+    /// the next time. Any context.
+    pub(crate) fn fua(&self) -> Fua {
         let bdev = self.as_ptr();
 
         // SAFETY: By the type invariants, the device is valid.
-        unsafe { bindings::bdev_write_cache(bdev) && !bindings::bdev_fua(bdev) }
+        match unsafe { (bindings::bdev_write_cache(bdev), bindings::bdev_fua(bdev)) } {
+            (false, _) => Fua::Needless,
+            (true, true) => Fua::Offered,
+            (true, false) => Fua::Missing,
+        }
     }
 
     /// Returns what the device can do now. It may be something else the next time.

@@ -21,6 +21,7 @@ use kernel::{
 use crate::abstractions::{
     bdev::{
         Device,
+        Fua,
         Limits, //
     },
     bio_set::{
@@ -146,8 +147,12 @@ impl Backend {
 
 /// Submits `io` to `set`.
 fn submit(set: &Set, mut io: IoBox, wait: Wait) -> Result<(), IoBox> {
-    if io.command == (Command::Write { fua: true }) && set.device().lacks_fua() {
-        io.flush_after();
+    if io.command == (Command::Write { fua: true }) {
+        match set.device().fua() {
+            Fua::Needless => io.command = Command::Write { fua: false },
+            Fua::Offered => (),
+            Fua::Missing => io.flush_after(),
+        }
     }
 
     let command = io.command;

@@ -212,13 +212,12 @@ impl Serving {
     }
 
     /// Has `io`, which the device is done with, tell of flushes that have failed, if the client has
-    /// not heard of them. A flush tells of all, and a write only of its own.
+    /// not heard of them.
     fn tell_failed(&mut self, io: &mut Io) {
         let failed = self.admission.backend.failed_flushes();
         let count = failed.count();
-        let news = count.saturating_sub(self.admission.hearing.heard());
 
-        if news > 0 && (news == 1 || io.opcode == Opcode::Flush) {
+        if count > self.admission.hearing.heard() {
             if io.status.is_ok() {
                 io.status = failed.status();
             }

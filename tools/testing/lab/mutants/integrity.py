@@ -216,8 +216,8 @@ MUTANTS = [
         (
             Edit(
                 "server/serve.rs",
-                "if [[news > 0]] && (news == 1",
-                "news > 0 && !io.status.is_ok()",
+                "if [[count > self.admission.hearing.heard()]] {",
+                "!io.status.is_ok()",
             ),
         ),
         ("test_failed_flushes.py::test_an_error_is_one_for_all_who_write",),
