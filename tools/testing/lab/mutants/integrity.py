@@ -226,7 +226,7 @@ MUTANTS = [
         "failed-flush-of-a-write",
         "I4",
         "a flush for one write that fails is known to be one",
-        (Edit("server/backend.rs", "[[io.flush_after();]]", ""),),
+        (Edit("server/backend.rs", "Fua::Missing => [[io.flush_after()]],", "()"),),
         ("test_failed_flushes.py::test_a_flush_for_one_write_speaks_for_others",),
     ),
     Mutant(
