@@ -43,5 +43,6 @@ pub(crate) mod semaphore;
 pub(crate) mod sensitive;
 pub(crate) mod shash;
 pub(crate) mod socket;
+pub(crate) mod softirq;
 pub(crate) mod trace;
 pub(crate) mod unload;

@@ -16,7 +16,8 @@ use crate::{
         mempool::{
             Shared,
             Unique, //
-        }, //
+        },
+        softirq::BottomHalvesOff, //
     },
     proto::{
         self,
@@ -162,11 +163,18 @@ impl Ended {
         }
     }
 
-    /// Ends what was put aside; returns whether there was anything.
+    /// Ends what was put aside; returns whether there was anything. Any context but hard interrupts.
+    ///
+    /// That may be the task of whoever submits something else, with his locks, or one that others
+    /// wait for. So those whose bios end are to do as little as in an interrupt, and not to sleep.
     pub(super) fn end(&mut self) -> bool {
         let any = !self.0.is_empty();
 
-        self.0.clear();
+        if any {
+            let _atomic = BottomHalvesOff::new();
+
+            self.0.clear();
+        }
         any
     }
 }

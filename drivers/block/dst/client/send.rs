@@ -15,9 +15,12 @@ use super::{
     trace, //
 };
 use crate::{
-    abstractions::iovec::{
-        Gather,
-        Scatter, //
+    abstractions::{
+        iovec::{
+            Gather,
+            Scatter, //
+        },
+        softirq::BottomHalvesOff, //
     },
     proto::{
         connection::Cause,
@@ -220,10 +223,15 @@ impl Connection {
             sent.iter()
                 .for_each(|sending| ended.push(queue.sent(sending.handle)));
         }
-        // They hold on to the requests; if one was answered meanwhile, it ends just now.
-        sent.clear();
 
-        let any = ended.end();
+        let any = {
+            // See there.
+            let _atomic = BottomHalvesOff::new();
+
+            // They hold on to the requests; if one was answered meanwhile, it ends just now.
+            sent.clear();
+            ended.end()
+        };
 
         self.feed_later();
         any

@@ -288,7 +288,8 @@ impl Pool {
         // number changes first.
         let (index, slot, next) = loop {
             let active = self.active();
-            let Some(home) = cpu.checked_rem(active.len()) else {
+            // The numbers of processors may have gaps, and there may be more of them by now.
+            let Some(home) = cpu.checked_rem(active.len().min(self.homes as usize)) else {
                 return;
             };
             let index = match job.pace().is_busy() {

@@ -146,6 +146,8 @@ void dstblk_helper_sema_init(struct semaphore *sem, int val);
 void dstblk_sema_assert_is_held(struct semaphore *sem);
 void dstblk_helper_set_current_state(unsigned int state);
 int dstblk_helper_cond_resched(void);
+void dstblk_helper_local_bh_disable(void);
+void dstblk_helper_local_bh_enable(void);
 void dstblk_kthread_prefer_cpu(struct task_struct *task, unsigned int cpu);
 void dstblk_kthread_never_preempt(struct task_struct *task);
 bool dstblk_helper_task_is_running(struct task_struct *task);

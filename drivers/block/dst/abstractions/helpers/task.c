@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/bottom_half.h>
 #include <linux/cpumask.h>
 #include <linux/kthread.h>
 #include <linux/rcupdate.h>
@@ -17,6 +18,16 @@
 unsigned int dstblk_helper_num_online_cpus(void)
 {
 	return num_online_cpus();
+}
+
+void dstblk_helper_local_bh_disable(void)
+{
+	local_bh_disable();
+}
+
+void dstblk_helper_local_bh_enable(void)
+{
+	local_bh_enable();
 }
 
 unsigned int dstblk_helper_memalloc_noio_save(void)
