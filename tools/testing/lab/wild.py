@@ -99,9 +99,7 @@ class WildDisk:
         self.machine = machine
         if machine.flavour.stock:
             machine.sh("modprobe nbd")
-        machine.call(
-            "disk.create", device=DEVICE, backing=machine.disk(0), cached=cached, fua=fua
-        )
+        machine.call("disk.create", device=DEVICE, backing=machine.disk(0), cached=cached, fua=fua)
         self.path = DEVICE
 
     def fail(self, *kinds: str) -> None:

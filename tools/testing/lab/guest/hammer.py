@@ -126,7 +126,7 @@ class Hammer:
     def _enter(
         self, worker: int, kind: str, sector: int, count: int, version: int, device: int
     ) -> Entry | None:
-        """Write down what is about to be done, unless it may not, or not to this device any more."""
+        """Write down what is about to be done, unless it may not be, or not to this device."""
         entry = Entry(kind, 0)
         if kind != FLUSH:
             entry.sector, entry.count = sector, count
