@@ -133,12 +133,16 @@ impl Absent {
     }
 
     /// Returns of how many the client of `session` had heard when it was here last, of `count`. If
-    /// it was not, it has missed nothing, unless it is one of those that were forgotten.
-    pub(super) fn heard_by(&self, session: SessionId, count: u64) -> u64 {
-        self.sessions
-            .iter()
-            .find(|(other, _)| *other == session)
-            .map_or(count.min(self.forgotten), |(_, heard)| *heard)
+    /// it was not, it has missed nothing, unless it is one of those that were forgotten, and not in
+    /// its first epoch.
+    pub(super) fn heard_by(&self, session: SessionId, is_first: bool, count: u64) -> u64 {
+        let known = self.sessions.iter().find(|(other, _)| *other == session);
+
+        match known {
+            Some((_, heard)) => *heard,
+            None if is_first => count,
+            None => count.min(self.forgotten),
+        }
     }
 
     /// Returns of how many all of them have heard.

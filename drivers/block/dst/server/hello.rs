@@ -251,10 +251,8 @@ impl Admission {
             let share = visit.take(Stock::Sessions, 1)?;
 
             let failed = backend.failed_flushes().count();
-            let heard = match hello.stamp.epoch.is_first() {
-                true => failed,
-                false => inner.absent.heard_by(hello.session, failed),
-            };
+            let is_first = hello.stamp.epoch.is_first();
+            let heard = inner.absent.heard_by(hello.session, is_first, failed);
             let session = Session::new(hello, client, durable, total, heard, share, now)?;
 
             export.changes.note();

@@ -76,6 +76,8 @@ pub(super) struct Io {
     pub(super) tells: Option<u64>,
     /// When it was handed to the device.
     begun: Instant<Monotonic>,
+    /// How many flushes of the device had failed by then.
+    failed_before: u64,
     /// Nanoseconds that the device took, if it was handed to it.
     pub(super) took: Option<u64>,
     /// Where the data is, without gaps.
@@ -112,6 +114,7 @@ impl Io {
             status: Status::Ok,
             tells: None,
             begun: Instant::now(),
+            failed_before: 0,
             took: None,
             pages: KVec::new(),
             flush: false,
@@ -169,6 +172,7 @@ impl Io {
     /// Notes that it is handed to the device.
     pub(super) fn begin(&mut self) {
         self.begun = Instant::now();
+        self.failed_before = self.backlog.failed_flushes().count();
         trace::request(self);
     }
 
@@ -240,8 +244,17 @@ impl Io {
             return;
         }
         self.status = translate(status);
+
+        let failed = self.backlog.failed_flushes();
+
         if self.has_lost() {
-            self.backlog.failed_flushes().note(self.status);
+            failed.note(self.status);
+        } else if self.status.is_ok()
+            && self.backlog.may_have_lost(self.command, Status::Io)
+            && failed.count() != self.failed_before
+        {
+            // Another flush has taken the error of what this one was to make durable.
+            self.status = failed.status();
         }
         self.took = Some(self.begun.elapsed().as_nanos().unsigned_abs());
         trace::io_done(self);

@@ -92,9 +92,9 @@ impl Export {
             self.await_that(|inner| inner.gone);
             return Finished::Elsewhere;
         };
+        let flushed = !backend.is_writable() || backend.device().flush().is_ok();
         // The device does not say again what somebody has not heard.
-        let all_know = heard >= backend.failed_flushes().count();
-        let durable = all_know && (!backend.is_writable() || backend.device().flush().is_ok());
+        let durable = flushed && heard >= backend.failed_flushes().count();
 
         // Who hears that the export is gone counts on its device being free.
         let hold = backend.device().hold();
