@@ -225,7 +225,7 @@ impl Connection {
         }
 
         let any = {
-            // See there.
+            // For the reason that `Ended::end` has.
             let _atomic = BottomHalvesOff::new();
 
             // They hold on to the requests; if one was answered meanwhile, it ends just now.
